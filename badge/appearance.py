@@ -47,7 +47,7 @@ REASONS = {
     Reason.PLATFORM: "a problem on the platform's side",
     Reason.INTERNAL: "an internal error of the backup system",
     Reason.CANCELLED: "the run was cancelled",
-    Reason.PARTIAL: "only part of it was backed up",
+    Reason.PARTIAL: "only part of the data was backed up",
 }
 """Why a backup failed. Shown only on pages and by commands, hence in English only."""
 
@@ -80,8 +80,8 @@ VERIFICATION_FAILED = marked("verification failed")
 UNVERIFIED = marked("unverified")
 AND_VERIFICATION = marked("{status} · {verification}")
 PROTECTED = marked("{protected}/{total} protected")
-# Two patterns, one of them for a single source, instead of gettext's plural rules: translations into languages with
-# more plural forms, such as Arabic, avoid them by putting the number after the words.
+# gettext's plural rules are not used. A single source has a pattern of its own; translations into languages with more
+# plural forms, such as Arabic, put the number after the words.
 ONE_SILENT = marked("{protected}/{total} · 1 source silent")
 SILENT = marked("{protected}/{total} · {number} sources silent")
 NONE = marked("none")
@@ -334,12 +334,15 @@ def _until_overdue(resolution: Resolution, look: Look) -> timedelta:
 
 
 def last_success(resolution: Resolution) -> datetime | None:
-    """When the last successful backup ended, or None if the source gives no time or an impossible one."""
+    """When the last successful backup ended, as in `Report.succeeded_at`."""
     return resolution.report.succeeded_at(resolution.now)
 
 
 def _until_times_count(resolution: Resolution) -> timedelta:
-    """Reported times too far in the future are ignored for now; return the time until the first of them counts."""
+    """Time until a reported time that is still too far in the future begins to count.
+
+    Until then it is ignored. If there are several, the first one decides.
+    """
     report, now = resolution.report, resolution.now
     verified_at = report.verification and report.verification.at
     moments = (report.last_success_at, report.finished_at, report.started_at, report.deleted_at, verified_at)

@@ -56,7 +56,7 @@ class ContractBroken(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ParsedStatus:
-    """A report, and whether the document's status is not one of the six; if so, the report's status is unknown."""
+    """A report, and whether its status is unknown because the document's is not one of the six."""
 
     report: Report
     has_unknown_status: bool
@@ -84,8 +84,8 @@ def report_from(document: object, *, asked_for: Subject, now: datetime) -> Parse
     """Return the report in a BackupStatus object; raises `ContractBroken`.
 
     Because clocks differ, the time of a past event that is slightly ahead of `now` counts as `now`. One that is further
-    ahead is returned unchanged, so that callers can tell an unknown time from a missing one. `observedAt` is never
-    later than `now`.
+    ahead is returned unchanged: it counts as unknown, which is not the same as missing. `observedAt` is capped at
+    `now`.
     """
     if not isinstance(document, dict):
         raise ContractBroken(FailureKind.NOT_AN_OBJECT)
@@ -166,7 +166,7 @@ def format_time(moment: datetime) -> str:
 
 
 def https_url(value: object) -> str | None:
-    """Return the URL if it is safe to link to: https, at most 2,048 printable characters, no user name; else None."""
+    """Return the URL if it is safe to link to (https, at most 2,048 printable ASCII characters, no user name)."""
     if not isinstance(value, str) or len(value) > LONGEST_URL or not re.fullmatch(r"[!-~]+", value):
         return None
     try:
@@ -227,7 +227,7 @@ def _finished(value: object) -> BackupStatus | None:
 
 
 def _outcomes(value: object) -> Outcomes | None:
-    """Return the outcomes in a list; None if an item is anything else, since leaving it out would change the rate."""
+    """Return the outcomes in a JSON list; None if any item is not one, because skipping it would change the rate."""
     if not isinstance(value, list):
         return None
     found = [_finished(item) for item in value[-MOST_OUTCOMES:]]

@@ -10,7 +10,7 @@ from badge.model import BackupStatus, Origin
 
 @dataclass(frozen=True, slots=True)
 class CacheLost:
-    """A command to the shared cache failed, the first one in this outage."""
+    """A command to the shared cache failed; it is the first failure of an outage."""
 
     operation: str
     error: str

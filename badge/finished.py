@@ -10,7 +10,7 @@ FINISHED = "badge.finished"
 """Key in the WSGI environment under which the badge routes leave the finished answer."""
 
 MAY_COUNT = "badge.may_count"
-"""Key in the WSGI environment for a function that returns whether the badge routes may count their answer.
+"""WSGI environment key of a function that returns whether the badge routes may count their answer in the metrics.
 
 It returns False if the edge gave up waiting and counted an answer of its own, or if the edge itself made the request
 to refresh a stored answer.

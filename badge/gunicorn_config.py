@@ -37,7 +37,8 @@ def gunicorn_values() -> dict[str, object]:
         "keepalive": 5,
         "max_requests": 1_000_000,  # limits the damage of a memory leak
         "max_requests_jitter": 100_000,
-        "limit_request_line": 8190,  # gunicorn's own maximum; valid request targets have at most 8,000 bytes
+        # gunicorn's own maximum; valid request targets have at most 8,000 bytes after the path prefix.
+        "limit_request_line": 8190,
         "limit_request_fields": 50,
         # gunicorn 25.1 and later would create a control socket in $HOME, which may be read-only.
         "control_socket_disable": True,

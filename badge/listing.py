@@ -194,7 +194,7 @@ class ListingTotals:
     silent: Sequence[str] = ()
     """Sources whose subjects are missing because they did not answer."""
     read: Mapping[str, bool] | None = None
-    """The sources whose lists were read, by name, and whether to the end. None if there is only one source."""
+    """Names of the sources whose lists were read, and whether each was read to its end; None for a single source."""
     changes_at: datetime | None = None
     """In a summary: when one of these numbers would change by itself."""
 
@@ -483,7 +483,10 @@ class Place:
 
 
 def place_at(cursor: str, order: ListingOrder, kinds: Sequence[type]) -> Place:
-    """Return the place of a cursor of this order; raises `ValueError` unless its values have the given types."""
+    """Return the place that a cursor leads to.
+
+    Raises `ValueError` unless the cursor is for this order and its values have the given types.
+    """
     try:
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, RecursionError):

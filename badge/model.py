@@ -22,7 +22,8 @@ CASELESS_PLATFORMS = frozenset({"github", "gitlab", "azuredevops"})
 MAX_PLATFORM, MAX_ACCOUNT, MAX_TYPE, MAX_NAME = 64, 255, 64, 1024
 MAX_NAME_BYTES = 2 * 1024
 
-# Limit of the percent-encoded path; leaves room in a request target of 8,000 bytes for a prefix, suffix and query.
+# Limit of the percent-encoded path. It leaves room for `/badge/`, a suffix and the query in a request target, which may
+# have 8,000 bytes after the path prefix.
 MAX_PATH = 7_500
 
 # Unicode's bidirectional formatting characters (UAX #9 table 4): they reorder the text around them.
@@ -366,12 +367,15 @@ class Report:
         return BackupStatus.UNKNOWN if is_outdated else self.status
 
     def succeeded_at(self, now: datetime) -> datetime | None:
-        """Return when the last successful backup ended, or None if the source gives no time or an impossible one."""
+        """Return when the last successful backup ended, or None if that is unknown or too far in the future."""
         ended_at = self.finished_at if self.status is BackupStatus.SUCCEEDED else None
         return unless_ahead(self.last_success_at or ended_at, now)
 
     def verified_at(self, now: datetime) -> datetime | None:
-        """Return when the latest verification passed; None if there is none, it failed, or its time is impossible."""
+        """Return when the latest verification passed.
+
+        None if there is none, if it failed, or if its time is unknown or too far in the future.
+        """
         found = self.verification
         return None if found is None or self.has_failed_verification else unless_ahead(found.at, now)
 
@@ -458,7 +462,7 @@ class CacheEntry:
     """A report as stored in the cache, with the outcome of the latest fetch."""
 
     report: Report | None
-    """None if no answer of the source is cached."""
+    """None if no answer from the source is cached."""
     fetched_at: datetime
     """When its fetch began; prevents an older fetch from replacing a newer one."""
     confirmed_at: datetime
@@ -470,7 +474,7 @@ class CacheEntry:
 
 
 class Style(StrEnum):
-    """The badge styles, by shields' names."""
+    """The badge styles, named as in shields."""
 
     FLAT = "flat"
     FLAT_SQUARE = "flat-square"

@@ -22,14 +22,14 @@ from badge.model import (
 Clock = Callable[[], datetime]
 """Returns the current time, timezone-aware, in UTC.
 
-Lifetimes are measured in this time, because values of the monotonic clock can't be compared between hosts.
+Lifetimes are measured with this clock, because values of the monotonic clock can't be compared between hosts.
 """
 
 Jitter = Callable[[], float]
 """Returns a random number in [0, 1], used for jitter."""
 
-# From the operating system: a seeded generator would give forked workers the same numbers, so that their
-# waits end at the same time.
+# From the operating system: a seeded generator would give forked workers the same numbers, and their waits would end at
+# the same time.
 RANDOM_JITTER: Jitter = random.SystemRandom().random
 
 # Upper limit for Retry-After: a source may send an absurd value.
@@ -42,8 +42,8 @@ CacheKey = tuple[str, ...]
 class SourceUnavailable(Exception):
     """The source gave no answer. "No such subject" is an answer and never raises this.
 
-    If `is_about_subject` is set, only this subject's fetch failed, which does not count against the source;
-    otherwise odd names could make a healthy source look broken.
+    If `is_about_subject` is set, only this subject's fetch failed. That does not count against the source, so that odd
+    names can't make a healthy source look broken.
     """
 
     def __init__(
@@ -153,9 +153,10 @@ class StatusCache(Protocol):
         ...
 
     def put(self, key: CacheKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
-        """Store the entry, unless there is a later result or the key was invalidated since; returns whether it did so.
+        """Store the entry, unless it is out of date; returns whether it was stored.
 
-        A lease that is still ours is released either way.
+        It is out of date if a later result is stored, or if the key was invalidated after the fetch began. A lease that
+        is still ours is released either way.
         """
         ...
 

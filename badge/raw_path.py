@@ -26,8 +26,8 @@ Badge and summary URLs from before a prefix was set still get an image. If the p
 def raw_path(environ: Mapping[str, Any]) -> str:
     """Return the request's percent-encoded path, without host and query.
 
-    Only `RAW_URI` (gunicorn, Werkzeug) distinguishes `%2F` from `/`; WSGI's PATH_INFO is decoded (PEP 3333).
-    Without it, PATH_INFO is encoded again.
+    Only `RAW_URI` (gunicorn, Werkzeug) and `REQUEST_URI` distinguish `%2F` from `/`: WSGI's PATH_INFO is decoded (PEP
+    3333). If the server sets neither, PATH_INFO is encoded again.
     """
     target = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
     return raw_path_of(target) or _encoded_path(environ)

@@ -39,9 +39,9 @@ class Pattern:
         return scope is None or Pattern(self._of(scope)).matches(Subject(*self._literals(scope)))
 
     def matches_all_of(self, scope: SubjectScope | None, name: str | None = None) -> bool:
-        """Whether every subject in the scope matches; given `name`, a pattern, only those with a matching name have to.
+        """Whether every subject in the scope matches; with `name`, every one whose name matches that pattern.
 
-        Patterns are compared as text: the answer is False if `name` is merely narrower than a pattern of ours.
+        Patterns are compared as text, so the answer is False if `name` is only narrower than a pattern of ours.
         """
         covers_names = any(pattern in ("*", name) for pattern in self.alternatives.get("name", ["*"]))
         known = self._of(scope) if scope else {}

@@ -27,6 +27,11 @@ def _tags(context: _Limits) -> str:
     return f"must have {_unquoted(context['discriminator'])} = {_choice(str(context['expected_tags']))}"
 
 
+def _too_short(context: _Limits) -> str:
+    least = context["min_length"]
+    return "must have at least one entry" if least == 1 else f"must have at least {least} entries"
+
+
 def _unquoted(text: object) -> str:
     return str(text).strip("'")
 
@@ -62,7 +67,7 @@ _MESSAGES: Mapping[str, str | Callable[[_Limits], str]] = {
     "list_type": LIST,
     "tuple_type": LIST,
     "too_long": lambda context: f"must have at most {context['max_length']} entries",
-    "too_short": lambda context: f"must have at least {context['min_length']} entries",
+    "too_short": _too_short,
     "path_type": "must be a path",
     "datetime_type": TIME,
     "datetime_parsing": TIME,

@@ -1,8 +1,8 @@
 """Badge → PNG, rendered from our own SVG by CairoSVG; predrawn pictures if it is not available.
 
 CairoSVG 2.9 has no `textLength` and no blur, uses only the first font of a list, and smears `geometricPrecision` text,
-so the SVG is first rewritten without them. CairoSVG only ever renders our own drawings, whose text is stripped and
-escaped.
+so the SVG is first rewritten without them. CairoSVG only ever renders our own drawings, whose text is escaped and has
+no unprintable characters.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def fault_of_this_machine() -> str | None:
     drawn = cairo_text.advance(cairo_text.FONTS[0], _PROBE)
     # Without fonts, cairo silently falls back to a stick font of its own.
     is_right = abs(drawn - _PROBE_WIDTH) < _PROBE_WIDTH / 50
-    return None if is_right else "the font DejaVu Sans is missing (fonts-dejavu-core)"
+    return None if is_right else "the font DejaVu Sans is missing (Debian: fonts-dejavu-core)"
 
 
 def _draw(badge: Badge, scale: int, patience: float) -> bytes:

@@ -1,8 +1,8 @@
 """Text widths, in whole hundredths of a pixel, so that rounding is exact and independent of the locale.
 
-`font_metrics.json` has the fonts' advance widths at the sizes that badges use, from npm's anafanafo 2, as in shields:
-for each font, the first code point of a run of characters (hexadecimal) → their widths. The fonts themselves are not
-needed: like shields' badges, ours are laid out for them, and any other font is stretched to the same width.
+`font_metrics.json` has the fonts' advance widths at the sizes that badges use, from npm's anafanafo 2, as in shields.
+The fonts themselves are not needed: like shields' badges, ours are laid out for them, and any other font is stretched
+to the same width.
 """
 
 from __future__ import annotations

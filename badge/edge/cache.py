@@ -1,8 +1,8 @@
 """The edge cache: finished public badges by raw request target. A hit costs no thread, no Flask and no Redis.
 
-The badge of a popular README is requested many times a second. Each answer is served again for half a second at most,
-so a change is visible within a second. If no new answer can be made, the old one is served for longer. None is served
-past its own lifetime.
+The badge of a popular README is requested many times a second. Normally each answer is served again for at most half a
+second, so a change is visible within a second. Only if no new answer can be made is the old one served for longer, up
+to the end of its own lifetime.
 """
 
 from __future__ import annotations

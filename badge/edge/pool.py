@@ -31,7 +31,7 @@ class Pool:
     def start(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
         """Run `work` on a thread; returns the future of its result. Raises `PoolFull`.
 
-        Work whose future is cancelled before a thread is free is dropped.
+        If the future is cancelled before a thread is free, the work is dropped.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()

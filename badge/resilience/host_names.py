@@ -57,7 +57,10 @@ def _no_look_ups() -> dict[tuple[str, int], _LookUp]:
 
 
 class HostNames:
-    """Look-ups of one process. Unbounded, because only hosts named in the settings are looked up."""
+    """Look-ups of one process.
+
+    Unbounded, because only the configuration, Sentinels and Clusters name the hosts.
+    """
 
     def __init__(
         self,

@@ -51,7 +51,7 @@ class WorkerPool:
 
     @property
     def is_mostly_idle(self) -> bool:
-        """Whether fewer jobs are running or waiting than half the number of threads."""
+        """Whether all jobs, running or waiting, would occupy fewer than half of the threads."""
         return self._workers.get().unfinished * 2 < self._most_threads
 
     def wait(self, seconds: float) -> bool:
@@ -77,7 +77,7 @@ class WorkerPool:
 
 
 def start_thread(work: Callable[[], None], name: str) -> bool:
-    """Run `work` on a daemon thread; returns False if none could be started (such as at a container's pids limit)."""
+    """Run `work` on a daemon thread; returns False if none could be started, as at a container's PID limit."""
     try:
         threading.Thread(target=work, name=name, daemon=True).start()
     except RuntimeError:

@@ -132,10 +132,10 @@ class Resolver:
         return self._doubted(lookup, source)
 
     def _doubted(self, lookup: _Lookup, source: StatusSource) -> _Lookup:
-        """Return the look-up; that of an absent or private subject gets the `doubt` that a new subject would get now.
+        """Return the look-up, with its `doubt` replaced if the subject is absent or private.
 
-        Such a subject must be answered like one never seen before, whether or not it is in the cache. The look-ups of
-        public reports, and of reports just fetched, are returned unchanged.
+        Such a subject must be answered like one never seen before, even if it is in the cache. So it gets the doubt
+        that a new subject would get now, unless its report was just fetched.
         """
         report = lookup.entry.report if lookup.entry else None
         if lookup.origin is Origin.UPSTREAM or (report is not None and report.is_public):

@@ -1,7 +1,7 @@
 """What gunicorn's master does around its workers: start, reloads and stop.
 
-Workers inherit only values, compiled code and statements, and the lock that protects the catalogue from a restore: no
-connection or thread used by a worker is created before the fork.
+Workers inherit only values, compiled code, compiled SQL statements, and the lock that protects the catalogue from a
+restore: no connection or thread used by a worker is created before the fork.
 """
 
 from __future__ import annotations
@@ -249,7 +249,7 @@ class Master:
         server.manage_workers = manage
 
     def _start_watcher(self, server: Any) -> None:
-        """Start the watcher, or replace it by one that uses the new configuration."""
+        """Start the watcher, or replace it with one that uses the new configuration."""
         if self.watcher is not None:
             self.watcher.stop()
         self.watcher = None

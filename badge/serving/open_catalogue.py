@@ -43,8 +43,8 @@ def _uses_catalogue(configuration: Configuration) -> bool:
 def open_catalogue(configuration: Configuration, previous: OpenCatalogue | None = None) -> OpenCatalogue | None:
     """Lock, migrate and check the catalogue, unless it is open already; None if neither sources nor logins use it.
 
-    If it can't be used, raises `CatalogueUnusable` if a source needs it; if only logins do, prints why and returns
-    None. A damaged one is returned: only what depends on it is unavailable.
+    Raises `CatalogueUnusable` if it can't be used; if only logins need it, prints why and returns None instead. A
+    damaged catalogue is returned: only what depends on it is unavailable.
     """
     settings, is_required = configuration.settings, _uses_catalogue(configuration)
     if not (is_required or settings.has_logins):

@@ -76,7 +76,7 @@ class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
         self.most_open = most_connections(self.worker_connections)
         if self.most_open < self.worker_connections:
             advice = "raise it (ulimit -n), or lower BADGE_CONNECTIONS"
-            self.log.warning("Only %d connections fit into the limit on open files; %s.", self.most_open, advice)
+            self.log.warning("The limit on open files allows only %d connections; %s.", self.most_open, advice)
         super().init_process()
 
     def load_wsgi(self) -> None:

@@ -31,7 +31,7 @@ def test_missing_fonts_are_a_fault(tmp_path: Path) -> None:
     (tmp_path / "fonts.conf").write_text("<fontconfig><dir>/nowhere</dir></fontconfig>")
     without_fonts = {**os.environ, "FONTCONFIG_FILE": str(tmp_path / "fonts.conf"), "XDG_CACHE_HOME": str(tmp_path)}
     found = subprocess.run(CHECK, env=without_fonts, capture_output=True, text=True, timeout=60, check=True)
-    assert found.stdout == "the font DejaVu Sans is missing (fonts-dejavu-core)"
+    assert found.stdout == "the font DejaVu Sans is missing (Debian: fonts-dejavu-core)"
     assert found.stdout in found.stderr
 
 

@@ -112,7 +112,7 @@ class EmbeddedServer:
                 if time.monotonic() - began > LONGEST_PAUSE_SECONDS:
                     pause = FIRST_PAUSE_SECONDS
                 if not self._ending.is_set():
-                    self._log(f"The embedded Valkey has ended; restarting it in {pause:.1f} s.")
+                    self._log(f"The embedded Valkey is not running; starting it again in {pause:.1f} s.")
                 self._ending.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 

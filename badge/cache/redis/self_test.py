@@ -98,7 +98,7 @@ def require_permissions(connector: RedisConnector, clock: Clock) -> None:
 
 
 def _use(connector: RedisConnector, clock: Clock) -> str | None:
-    """Do everything that the service does with a server, with keys of its own; raises redis-py's exceptions.
+    """Do everything that the service does with a server, under names of its own; raises redis-py's exceptions.
 
     Returns a fault that exists even though every command works, or None.
     """

@@ -119,6 +119,7 @@ def test_the_defaults_of_the_file_are_those_of_the_rules() -> None:
             f'{WEBHOOK}\n[[rule]]\nchannels = ["ops", "opps"]',
             "notify.toml: rule 1: channels[1]: there is no such channel; did you mean ops?",
         ),
+        (f"{WEBHOOK}\n[[rule]]\nchannels = []", "notify.toml: rule 1: channels: must have at least one entry"),
         (
             f'{WEBHOOK}\n[[rule]]\nchannels = ["ops"]\nevents = ["faild"]',
             (

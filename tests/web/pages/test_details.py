@@ -230,7 +230,7 @@ def test_anonymous_viewers_see_the_reason_but_no_link_to_the_run(dashboards: Das
     dashboard = dashboards(BADGE_DASHBOARD="open")
     dashboard.record_run(WEB, S.FAILED, reason=Reason.PARTIAL, url=RUN_PAGE)
     page = dashboard.soup(PATH)
-    assert facts_of(page)["Reason"] == "only part of it was backed up"
+    assert facts_of(page)["Reason"] == "only part of the data was backed up"
     assert "ci.example.org" not in str(page)
     assert RunPage.of(RUN_PAGE, Viewer(sees_private=False)) is None
 
