@@ -98,7 +98,7 @@ def _public_url(value: str) -> str:
     segments = prefix.split("/")[1:]
     if not all(re.fullmatch(r"(?!\.{1,2}$)[A-Za-z0-9._~-]+", one) for one in segments) or len(prefix) > LONGEST_PREFIX:
         raise ValueError(
-            f"may have a path of at most {LONGEST_PREFIX} letters, digits, '/', '-', '.', '_' and '~', "
+            f"must have no path, or one of at most {LONGEST_PREFIX} letters, digits, '/', '-', '.', '_' and '~', "
             "such as https://example.org/backups"
         )
     if segments and segments[0] in NEVER_IN_PREFIX:

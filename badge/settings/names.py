@@ -64,7 +64,7 @@ def known_variables() -> set[str]:
 
 
 def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
-    """Return a sentence for each BADGE_ variable that is not a setting, with the one that was probably meant.
+    """Return a message for each unknown BADGE_ variable, with a suggestion if a known name is similar.
 
     Not a fault: Kubernetes sets BADGE_SERVICE_HOST for a service called "badge".
     """

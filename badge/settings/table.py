@@ -79,8 +79,9 @@ class Settings(BaseModel):
         ge=1,
         le=256,
         description=(
-            "Threads in each worker for badges. There are three more groups, each with a quarter as many (at least 2): "
-            "for badges whose earlier answer is still fresh, for pages, and for reports, pings and health checks."
+            "Threads in each worker for badge requests. Three other groups, each with a quarter as many threads (at "
+            "least 2), serve badges whose last answer is still fresh, pages, and programs (reports, pings, health "
+            "checks and /metrics). /metrics/subjects has a single thread."
         ),
     )
     preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
@@ -143,10 +144,7 @@ class Settings(BaseModel):
 
     sources: Path | None = Field(
         None,
-        description=(
-            "Path of a sources.toml, which says which backup system to query for which subject "
-            "(docs/how-to/sources.md)."
-        ),
+        description="Path of a sources.toml, which maps subjects to backup systems (docs/how-to/sources.md).",
     )
     upstream_url: HttpUrl | None = Field(
         None,
@@ -251,9 +249,9 @@ class Settings(BaseModel):
         ge=1,
         le=100_000,
         description=(
-            "Maximum number of requests per worker that may wait for a thread of the same group (see BADGE_THREADS); "
-            "for pages, a sixteenth of that number. Beyond that, badges show their last status or unknown, and other "
-            "requests get a 503."
+            "Maximum number of requests that may wait for a thread, for each group of threads in a worker (see "
+            "BADGE_THREADS); for pages, a sixteenth as many, and for /metrics/subjects, one. Beyond that, badges show "
+            "their last status or unknown, and other requests get a 503."
         ),
     )
     connections: int = Field(
@@ -348,7 +346,7 @@ class Settings(BaseModel):
 
     @property
     def other_threads(self) -> int:
-        """Threads per worker in each of the three smaller groups, which the description of `threads` lists."""
+        """Threads per worker in each of the three groups that the description of `threads` lists."""
         return max(2, self.threads // 4)
 
     @property

@@ -38,7 +38,7 @@ class Secret:
             secret = cls(file=Path(where))
             secret.read_file()
             return secret
-        raise BadSecret("must be env:NAME or file:/path; a secret must not be written in the file itself")
+        raise BadSecret("must be env:NAME or file:/path; don't write the secret itself here")
 
     def reveal(self) -> str:
         """Return the secret, to be sent and never shown.

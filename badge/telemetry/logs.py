@@ -81,7 +81,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     MessagesGivenUp: (logging.ERROR, "gave up on undelivered messages; `badge notify list` shows them"),
 }
 
-# Events that every request, or every look of the watcher, repeats while a problem lasts.
+# Events that recur with every request, or each time the watcher checks the subjects, while a problem lasts.
 LIMITED = (CatalogueFailed, WatchFailed, SubjectsUnwatched)
 REPEATED_AFTER_SECONDS = 60.0
 MOST_REMEMBERED = 100

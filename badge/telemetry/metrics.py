@@ -43,7 +43,8 @@ from badge.telemetry.shared_counts import Labels, SharedCounts, counts_of_this_s
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# In seconds, from an answer served from memory to one that waited for a source; a badge must be answered within 2 s.
+# In seconds. Answers from memory fall into the lowest buckets, those that waited for a source into the highest. A badge
+# must be answered within 2 s.
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -201,7 +202,7 @@ _SUM = "sum"
 
 def _counter(declared: Declared, values: Mapping[Labels, float]) -> Metric:
     family = CounterMetricFamily(declared.name, declared.help, labels=declared.labels)
-    # Without labels, the only time series is known in advance, so it starts at 0 instead of with its first event.
+    # Without labels, the only time series is known in advance, so it is exported as 0 even before the first event.
     if not declared.labels:
         values = {(): 0.0, **values}
     for labels, value in values.items():

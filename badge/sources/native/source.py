@@ -35,7 +35,7 @@ class NativeSource:
     by_post: bool = False
 
     def cache_key(self, subject: Subject) -> CacheKey:
-        """Return the subject's key; the contract compares accounts and names as their platform does."""
+        """Return the subject's key; accounts and names ignore case if the platform does."""
         return self.place, *subject.key(fold_case=True)
 
     def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature

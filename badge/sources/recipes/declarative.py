@@ -105,7 +105,7 @@ class DeclarativeSource:
     def _exchange(
         self, request: HttpRequest, interpret: Callable[[HttpAnswer], _Read], deadline: Deadline, trace: Trace
     ) -> _Read:
-        """Send the request and interpret the answer; after a refused login, log in again and repeat it once."""
+        """Send the request and interpret the answer; if the credentials are refused, log in again and retry once."""
         signed = self.authentication.sign(request, deadline)
         for line in describe_request(request, signed.request):
             trace(line)
@@ -116,7 +116,7 @@ class DeclarativeSource:
             renewed = self.authentication.sign_anew(request, signed, deadline) if is_refused else None
             if renewed is None:
                 raise
-        trace("login refused: logged in again, repeating the request")
+        trace("credentials refused: logged in again, repeating the request")
         return interpret(self._answer(renewed, deadline, trace))
 
     def _answer(self, signed: Signed, deadline: Deadline, trace: Trace) -> HttpAnswer:

@@ -69,7 +69,7 @@ def _expiry(seconds: object, now: datetime) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class UrBackupLogIn:
-    """UrBackup's login: the password is hashed with a salt and a challenge to obtain a session (its `login.cpp`)."""
+    """UrBackup's login, as in its `login.cpp`: a hash of the password, a salt and a challenge yields a session."""
 
     url: str
     user: str

@@ -45,11 +45,13 @@ def check_promql(template: Template) -> None:
 
 def _check_placeholder(lexeme: str, before: str, within: Collection[str]) -> None:
     if not lexeme.startswith('"'):
-        raise BadTemplate('has a {…} outside "double quotes"; put it inside, since names can be escaped only there')
+        raise BadTemplate('has a placeholder outside "double quotes"; put it inside, where names can be escaped')
     if before in ("=~", "!~"):
-        raise BadTemplate("has a {…} in a regular expression (=~ or !~); compare it with = or !=")
+        raise BadTemplate("has a placeholder in a regular expression (=~ or !~); compare it with = or !=")
     for function in _REGEX_FUNCTIONS.intersection(within):
-        raise BadTemplate(f"passes a {{…}} to {function}(), which takes regular expressions; compare it in a selector")
+        raise BadTemplate(
+            f"passes a placeholder to {function}(), which takes regular expressions; put it in a selector"
+        )
 
 
 def _since_selector(within: Sequence[str]) -> Sequence[str]:

@@ -93,7 +93,7 @@ def _header_names(value: dict[str, str]) -> dict[str, str]:
         if _CREDENTIAL_HEADERS.fullmatch(name):
             raise ValueError(f"{name} holds credentials; put them into `auth`, with secrets as env:NAME or file:/path")
         if any(Template(text).placeholders):
-            raise ValueError(f"{name} has a {{…}}; use it in path, query, json or form instead")
+            raise ValueError(f"{name} has a placeholder; use it in path, query, json or form instead")
     return value
 
 
@@ -135,7 +135,7 @@ class Then(Table):
     path: Path | None = None
     query: dict[str, Text] = Field(default_factory=dict)
     promql: PromQl | None = None
-    """Another query for Prometheus, at the path of the first one."""
+    """A second Prometheus query, sent to the same path as the first."""
     values: dict[str, JmesPath] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -146,7 +146,7 @@ class Then(Table):
 
 
 class HttpMeanings(Table):
-    """Which HTTP statuses besides 200 are answers, and which mean a refused login."""
+    """Which HTTP statuses besides 200 are answers, and which mean that the credentials were refused."""
 
     absent: StatusCodes = (404,)
     gone: StatusCodes = (410,)
@@ -214,7 +214,7 @@ class Times(Table):
     """How times are written."""
 
     timezone: Zone | None = None
-    """Zone for times without one; if it isn't set, such times are ignored."""
+    """Zone for times without one; if it isn't set, such times can't be read."""
 
 
 class Recipe(Table):
@@ -225,9 +225,9 @@ class Recipe(Table):
     then: Then | None = None
     http: HttpMeanings = HttpMeanings()
     denied_when: JmesPath | None = None
-    """On the whole answer: true if the login has expired, though the HTTP status doesn't say so."""
+    """Evaluated on the whole answer: true if the login has expired, though the HTTP status doesn't say so."""
     ok_when: JmesPath | None = None
-    """On the whole answer: false if it is not a valid answer."""
+    """Evaluated on the whole answer: false if it is not a valid answer."""
     items: JmesPath = Expression.parse("@")
     where: tuple[Where, ...] = ()
     next: NextRun | None = None
@@ -244,7 +244,7 @@ class Recipe(Table):
     fields: Fields = Fields()
     verification: Verified | None = None
     clock: JmesPath | None = None
-    """On an item: the current time by the system's own clock, from which the age of its times is computed."""
+    """Evaluated on an item: the current time by the system's own clock, from which the age of its times is computed."""
     times: Times = Times()
     partial_as: Literal["failed", "succeeded"] = "failed"
     warning_as: Literal["succeeded", "failed"] = "succeeded"

@@ -17,7 +17,7 @@ class Table(BaseModel):
 
 
 def faults_of(error: ValidationError) -> Iterator[tuple[str, str]]:
-    """Yield each fault as its key, as written in the file, and what is wrong with it, without the value."""
+    """Yield the key of each fault, as written in the file, and a message that does not quote its value."""
     for detail in error.errors():
         yield _key(detail["loc"]), problem_of(detail)
 

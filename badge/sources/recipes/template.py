@@ -53,7 +53,7 @@ class Template:
         for match in _PLACEHOLDER.finditer(text):
             for transform in _transforms(match):
                 if transform not in TRANSFORMS:
-                    raise BadTemplate(f"has {{…|{transform}}}; the transforms are {', '.join(TRANSFORMS)}")
+                    raise BadTemplate(f"has the unknown transform |{transform}; use {' or '.join(TRANSFORMS)}")
         return cls(text)
 
     @property

@@ -105,7 +105,7 @@ def test_the_defaults_of_the_file_are_those_of_the_rules() -> None:
         ),
         (
             WEBHOOK.replace("env:HOOK", SECRET),
-            "notify.toml: ops: secret: must be env:NAME or file:/path; a secret must not be written in the file itself",
+            "notify.toml: ops: secret: must be env:NAME or file:/path; don't write the secret itself here",
         ),
         (
             WEBHOOK.replace("env:HOOK", "env:SHORT"),

@@ -291,7 +291,7 @@ WRONG = {
     "no promql": (HEAD + 'preset = "prometheus"\nurl = "http://p"\n', "promql: is required"),
     "PromQL with a name outside of quotes": (
         HEAD + 'preset = "prometheus"\nurl = "http://p"\npromql = "up{job={account}}"\n',
-        'promql: has a {…} outside "double quotes"',
+        'promql: has a placeholder outside "double quotes"',
     ),
     "a missing CA file": (HTTP + 'ca_file = "/nowhere/ca.pem"\n' + ALL_NAMES, "ca_file: there is no such file"),
     "a CA file that can't be accessed": (
@@ -326,7 +326,7 @@ WRONG = {
     ),
     "a file name with an unknown transform": (
         RESTIC.replace("file =", "folder =") + 'file_name = "{account|shout}"\n' + WEB_ALONE,
-        "file_name: has {…|shout}",
+        "file_name: has the unknown transform |shout; use slug or lower",
     ),
     "an expression that fails on the preset's own samples": (
         RESTIC + WEB_ALONE + 'rules = [{ when = "starts_with(summary.x, \'a\')", status = "succeeded" }]\n',

@@ -128,7 +128,7 @@ def test_a_name_is_allowed_in_a_selector_inside_a_regex_function() -> None:
 def test_transforms_are_applied_and_unknown_ones_refused() -> None:
     names = {"account": "Acme Corp.", "subjectName": "Web_Site"}
     assert Template.parse("{account|slug}-{subjectName|lower}").expand(names) == "acme-corp-web_site"
-    with pytest.raises(BadTemplate, match="slug, lower"):
+    with pytest.raises(BadTemplate, match="use slug or lower"):
         Template.parse("{account|shout}")
 
 
