@@ -1,4 +1,4 @@
-# To start: `make run`. After each edit: `make check`. `make help` lists all targets.
+# To start: `make run`. Before each commit: `make check`. `make help` lists all targets.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -33,7 +33,7 @@ release-files: $(VENV)/.ready-dev ## Build a release's files from this commit: w
 demo: $(VENV)/.ready ## Fill the catalogue with sample data.
 	@$(BIN)/badge demo
 
-check: $(VENV)/.ready-dev png-packages lint ## After each edit: lint, unit and web tests (about a minute).
+check: $(VENV)/.ready-dev png-packages lint ## Run lint, unit and web tests (about a minute).
 	@$(BIN)/pytest -q -n auto --dist loadfile -m "not slow" tests/unit tests/web $(ARGS)
 
 test: setup lint ## Run the same as CI: lint, and all tests except the slow ones.

@@ -20,7 +20,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- if and .Values.persistence.enabled (not .Values.postgresql.existingSecret) }}yes{{ end }}
 {{- end }}
 
-{{- /* The files that are given as values: name of the value and of the file. */ -}}
+{{- /* The values that become files: `sources` becomes sources.toml, and `notify` notify.toml. */ -}}
 {{- define "badge.files" -}}
 {{- range $name := list "sources" "notify" }}
 {{- with index $.Values $name }}
