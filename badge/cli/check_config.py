@@ -202,7 +202,7 @@ def _catalogue(known: Settings, parts: app.Parts) -> Finding:
     if ahead:
         return Finding(Level.FAIL, "catalogue", f"{where}: {clock_warning(ahead)}")
     if found is Integrity.UNKNOWN:
-        text = f"{where} could not be checked for damage: that took over {THOROUGH_SECONDS:.0f} s, or reading failed"
+        text = f"{where} could not be checked for damage within {THOROUGH_SECONDS:.0f} s, or could not be read"
         return Finding(Level.NOTE, "catalogue", text)
     return Finding(Level.OK, "catalogue", f"{where} can be read")
 
