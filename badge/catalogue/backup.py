@@ -1,4 +1,4 @@
-"""Backs up and restores a catalogue on SQLite.
+"""Backs up and restores a SQLite catalogue.
 
 `restore` first locks the database (`in_use.alone`, which fails while the service runs), then checks and migrates a copy
 of the backup (`_prepared`), and only then replaces the database.
@@ -92,7 +92,7 @@ def back_up(database: Database, target: Path, now: datetime) -> Contents:
 
 
 def restore(url: str, backup: Path, now: datetime) -> Restored:
-    """Replace the database with a backup, migrated to the newest revision; returns the backup's contents.
+    """Replace the database with a backup, migrated to the newest revision.
 
     Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors; in all these
     cases, nothing has been changed. Raises `RestoreUnfinished` if one of the last steps fails.

@@ -112,7 +112,7 @@ class Checks:
         return plain
 
     def delete(self, subject: Subject) -> None:
-        """Stop expecting backups; the history is kept. Raises `NoSuchCheck`."""
+        """Stop expecting backups; runs and verifications are kept. Raises `NoSuchCheck`."""
         now = self.clock()
         with self.database.writing() as connection:
             wanted = selected(now).where(is_subject(subject)).with_for_update(of=subjects)
@@ -121,6 +121,8 @@ class Checks:
                 raise NoSuchCheck(f"{subject} has no check.")
             if _has_runs(connection, row.id) or row.deleted_at is not None:
                 change(connection, row, NOTHING_DUE, now)
+            elif row.verification is not None:
+                change(connection, row, {**NOTHING_DUE, "status": BackupStatus.UNKNOWN.value}, now)
             else:
                 # The subject exists only because of the check.
                 remove(connection, row)

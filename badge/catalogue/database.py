@@ -240,9 +240,10 @@ def _allocate_index(url: str) -> None:
 
 
 def snapshot_engine(url: str, error: OperationalError) -> Engine | None:
-    """Return an engine that reads a SQLite file as it is, for a full or read-only disk; None if data might be missing.
+    """Return an engine that reads a SQLite file without its log, for a full or read-only disk.
 
-    Nothing is missing if the log is empty. It stays empty, because a writer would need the index too.
+    Returns None for any other error, or if the log is not empty. An empty log stays empty, because a writer would need
+    the index too.
     """
     location = make_url(url)
     file = Path(location.database or "")

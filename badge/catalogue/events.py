@@ -28,12 +28,12 @@ PHASES = {
 
 
 class InvalidEvent(ValueError):
-    """The event is impossible; the message lists every reason."""
+    """The event is invalid; the message lists every reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedVerification(Verification):
-    """The reported result of a restore test or check. Raises `InvalidEvent` if its time is impossible."""
+    """The reported result of a restore test or check. Raises `InvalidEvent` if its time is invalid."""
 
     def __post_init__(self) -> None:
         if faults := _time_faults([self.at]):

@@ -4,15 +4,15 @@ Events may arrive late, repeatedly, out of order, and through hosts whose clocks
 subject's next sequence number, and the run with the highest number decides the status:
 
 - An event without times counts as the newest when it arrives, whatever any clock says. So does a deletion: the runs
-  known by then are over, and any other run brings the subject back.
+  known by then no longer count, and any other run brings the subject back.
 - An event with times is placed below every run that happened later. Reported times are compared exactly: the starts if
-  both runs have one, otherwise the latest times. If the other run's time is only the time at which one of our hosts
-  received it, that host's clock may be wrong: the run then counts as later only if the times differ by more than
-  `CLOCK_TOLERANCE`, and a failure is never placed below it.
+  both runs have one, otherwise the latest times. A run that was reported without times has only a time of receipt, and
+  the clock of the host that received it may be wrong. Such a run counts as later only if the times differ by more than
+  `CLOCK_TOLERANCE`, and never as later than a failure.
 - A stored time more than `CLOCK_TOLERANCE` ahead of now counts as unknown.
 
-Therefore, if the start and the end of each run are reported, the order of the runs does not depend on the order in
-which their events arrive, or on how often.
+Therefore, if the start and the end of each run are reported, the order of the runs is the same in whatever order their
+events arrive, and however often.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Run(RunDetails):
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """The deletion of a subject. Runs with a lower number are over; one with a higher number brings it back."""
+    """The deletion of a subject. Runs with a lower number no longer count; one with a higher number undoes it."""
 
     at: datetime
     """As reported, or when it was received."""

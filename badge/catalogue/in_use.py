@@ -1,4 +1,4 @@
-"""Locks for a catalogue on SQLite: every process that uses it holds a shared lock; a restore needs an exclusive one.
+"""Locks for a SQLite catalogue: every process that uses it holds a shared lock; a restore needs an exclusive one.
 
 The lock (flock(2)) is on a file beside the database, because closing a descriptor of the database itself would release
 SQLite's own locks (sqlite.org/howtocorrupt.html, section 2.2). The kernel releases the lock when its holder and all of

@@ -1,4 +1,4 @@
-"""Checks the file of a catalogue on SQLite, within a limited time."""
+"""Checks a SQLite catalogue for damage, within a time limit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def quick_check(database: Database) -> Integrity:
 
 
 def integrity_of(database: Database, seconds: float, check: Callable[[Database], Integrity] = quick_check) -> Integrity:
-    """Check the file for at most `seconds`; PostgreSQL checks its own files.
+    """Check a SQLite file for at most `seconds`; other databases are not checked, and count as sound.
 
     Runs in a child process, which can be killed: SQLite before 3.41 can't be interrupted while it scans a table.
     """

@@ -20,7 +20,7 @@ _Result = TypeVar("_Result")
 _Wanted = TypeVar("_Wanted")
 _Ready = TypeVar("_Ready")
 
-CONNECT_SECONDS = 1.0  # a badge waits 1.7 s for its source in all
+CONNECT_SECONDS = 1.0  # a badge waits for its source for at most 1.7 s
 DRIVER_MINIMUM_SECONDS = 2  # the shortest `connect_timeout` that libpq accepts
 POLL_SECONDS = 0.1
 

@@ -87,7 +87,7 @@ class Recorded:
 
     report: Report
     applied: bool
-    """False if the event was superseded: a later run, or a later event of the same run, is known."""
+    """False if something later is already known: a run, an event of the same run, a verification or a deletion."""
     changed: bool
     """Whether readers see a difference."""
     is_ahead: bool

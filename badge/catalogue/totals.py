@@ -235,17 +235,14 @@ class StoredTotals(NamedTuple):
 
     @property
     def _numbers(self) -> Sequence[ColumnElement[int]]:
-        """What to count in a query of subjects.
-
-        That is all of them, or, with `verified_within`, those with each verification outcome.
-        """
+        """The counts in a query of subjects: one for all or, with `verified_within`, one per verification outcome."""
         if self.verified_within is None:
             return [func.count()]
         return [func.count().filter(_ended(outcome, subjects.c.verification)) for outcome in _VERIFICATIONS]
 
     @property
     def _kept_numbers(self) -> Sequence[ColumnElement[int]]:
-        """The same in the table of totals."""
+        """The same counts, from the table of totals."""
         number = func.sum(totals.c.subjects)
         if self.verified_within is None:
             return [number]
@@ -311,7 +308,7 @@ def _earliest(moment: ColumnElement[Any], after: datetime, *conditions: ColumnEl
 def _counted(connection: Connection, wanted: Any, *, is_verified: bool) -> ListingTotals:
     """Return the stored numbers after moving lapsed subjects to the status and standing that they have now.
 
-    `is_verified`: whether a verification is required, and there is a number for each outcome.
+    `is_verified`: whether a verification is required; each row then has a number for each outcome.
     """
     by_status: Counter[BackupStatus] = Counter()
     by_standing: Counter[Standing | None] = Counter()

@@ -5,9 +5,10 @@ The last verification with each outcome is stored. The order is that of runs (`b
 - Each accepted event gets the subject's next sequence number. An event without a time counts as the latest when it
   arrives, whatever any clock says.
 - An event with a time is placed below the stored verification of the other outcome if that one is later. Two reported
-  times are compared exactly, and a failure wins a tie. A time of receipt, taken from the clock of one of our own hosts,
-  never places a failure below a pass, because that clock may be wrong; and to end a failure that was reported without
-  a time, a pass with a reported time must be later than the time at which the failure was received.
+  times are compared exactly, and a failure wins a tie.
+- A verification that was reported without a time has only a time of receipt, and the clock of the host that received it
+  may be wrong. So if the stored one is such a pass, a failure is never placed below it. If it is such a failure, a pass
+  with a time ends it only if that time is later than the receipt.
 - A stored time more than `CLOCK_TOLERANCE` ahead of now counts as unknown.
 - The deletion of a subject ends its verifications, because they say nothing about backups made after it. For the same
   reason, a pass that arrives while the subject is deleted is not stored.

@@ -168,7 +168,7 @@ def _cache(known: Settings, parts: app.Parts) -> Finding:
     if known.redis_url is None and binary_path() is None:
         text = "the embedded Valkey doesn't run on this machine, so each worker caches on its own: set BADGE_REDIS_URL"
         return Finding(Level.FAIL, "cache", text)
-    # Not `parts.cache.is_up`: the first command of a process may take longer than its time limit.
+    # Not `parts.cache.is_up`, because a process's first Redis command may exceed the time limit.
     if known.redis_url is None and not answers(socket_path(known.data_dir)):
         return Finding(Level.NOTE, "cache", "the embedded Valkey is not running; it starts with the service")
     name, fault = shown(known)["BADGE_REDIS_URL"] or "the embedded Valkey", parts.cache_fault()
@@ -202,7 +202,7 @@ def _catalogue(known: Settings, parts: app.Parts) -> Finding:
     if ahead:
         return Finding(Level.FAIL, "catalogue", f"{where}: {clock_warning(ahead)}")
     if found is Integrity.UNKNOWN:
-        text = f"{where} was not checked for damage: that took over {THOROUGH_SECONDS:.0f} s, or reading failed"
+        text = f"{where} could not be checked for damage within {THOROUGH_SECONDS:.0f} s, or could not be read"
         return Finding(Level.NOTE, "catalogue", text)
     return Finding(Level.OK, "catalogue", f"{where} can be read")
 

@@ -46,7 +46,7 @@ def _one_line_errors(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:
-        # Prints the help of a group that is called without arguments.
+        # This error prints the help of a group that is called without arguments.
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             raise
         # Some of click's messages list choices on separate lines, and end without a full stop.

@@ -44,7 +44,7 @@ key = BadgeGroup(
     multiple=True,
     default=(Scope.REPORT.value,),
     show_default=True,
-    help="What the key may do; repeatable. With `report`, `visibility` lets it make private subjects public.",
+    help="What the key may do; repeatable. `visibility` lets a key with `report` make private subjects public.",
 )
 @click.option(
     "--for",

@@ -90,7 +90,7 @@ def visibility_in(given: Mapping[str, Any]) -> Visibility | None:
 def report_and_print(
     event: _Event, given: Mapping[str, Any], outcome: Callable[[_Event, Mapping[str, Any]], str]
 ) -> None:
-    """Report an event as the options say, and print the answer as JSON or, with the words of `outcome`, as a line."""
+    """Report an event and print the answer, as JSON or as a line of text worded by `outcome`."""
     answer, place = (_send(event, given), f"service {given['to']}") if given["to"] else _record(event)
     click.echo(json.dumps(answer) if given["as_json"] else f"{event.subject.path}: {outcome(event, answer)} ({place})")
 
@@ -114,7 +114,7 @@ def _send(event: RunEvent | VerificationEvent, given: Mapping[str, Any]) -> dict
             json=event_document(event),
             headers={"X-API-Key": _key(given)},
             timeout=REMOTE_TIMEOUT_SECONDS,
-            # On a redirect, requests would turn the POST into a GET, and send the API key to any other host.
+            # requests would follow a redirect with a GET, and send the API key to whatever host it leads to.
             allow_redirects=False,
         )
     except requests.exceptions.InvalidURL:

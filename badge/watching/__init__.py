@@ -1,1 +1,1 @@
-"""The watcher: notices changes of backups, and delivers messages about them."""
+"""The watcher: notices changes in backups' states, and delivers messages about them."""

@@ -1,4 +1,4 @@
-"""Which changes of a subject are reported, and when. No I/O.
+"""Which changes to a subject are reported, and when. No I/O.
 
 A subject has one condition at a time. A change of condition causes one notice, except that
 

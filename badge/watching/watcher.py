@@ -1,4 +1,4 @@
-"""Looks for changes of subjects, and stores them together with the messages about them.
+"""Looks for changes to subjects, and stores them together with the messages about them.
 
 A look reads the list of all subjects. A glance reads only what has changed in the catalogue, which is cheap enough to
 do every few seconds.
@@ -53,7 +53,7 @@ class Survey(Protocol):
 
     @property
     def is_whole(self) -> bool:
-        """Whether `items` are all subjects."""
+        """Whether `items` includes every subject."""
         ...
 
     @property
@@ -129,7 +129,7 @@ class Reporting:
 OVERLAP = CLOCK_TOLERANCE + timedelta(milliseconds=WRITER_PATIENCE_MILLISECONDS)
 """How far a glance reaches back beyond the previous one.
 
-The time of a change comes from the reporting host's clock, which is read before that host waits for other writers.
+The time of a change comes from the host that stores it, which reads its clock before it waits for other writers.
 Reading a change again has no effect, and takes about 0.1 ms of CPU time for each subject.
 """
 

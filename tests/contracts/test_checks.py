@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from badge.catalogue.checks import CheckExists, NoSuchCheck, slug_for
+from badge.catalogue.events import ReportedVerification, VerificationEvent
 from badge.catalogue.expectation import overdue_despite_future_end
 from badge.listing import ListingFilter, ListingOrder
-from badge.model import BackupStatus, Subject, Visibility
+from badge.model import BackupStatus, Subject, VerificationOutcome, Visibility
 from tests.doubles import START
 from tests.store import WEB, Store
 
@@ -99,6 +100,16 @@ def test_a_subject_never_reported_is_deleted_with_its_check_and_returns_with_a_h
     store.clock.advance(seconds=1)
     store.checks.create(WEB, DAY, HOUR)
     assert store.report().revision > before
+
+
+def test_deleting_the_check_of_a_subject_without_runs_keeps_its_verification(store: Store) -> None:
+    verified = VerificationEvent(WEB, ReportedVerification(VerificationOutcome.FAILED))
+    store.catalogue.record(verified)
+    store.checks.create(WEB, DAY, HOUR)
+    store.checks.delete(WEB)
+    report = store.report()
+    assert (report.status, report.next_run_at) == (BackupStatus.UNKNOWN, None)
+    assert report.has_failed_verification
 
 
 def test_a_deleted_subject_stays_deleted_until_a_run_begins(store: Store) -> None:
