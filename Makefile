@@ -39,7 +39,7 @@ check: $(VENV)/.ready-dev png-packages lint ## Run lint, unit and web tests (abo
 test: setup lint ## Run the same as CI: lint, and all tests except the slow ones.
 	@scripts/run-tests $(BIN)/pytest $(ARGS)
 
-test-slow: setup ## The slow tests: failovers, lost or full Redis servers, full disks, PostgreSQL backups, path prefixes.
+test-slow: setup ## Run the slow tests (failovers, full disks, upgrades, …), and the browser tests behind proxies.
 	@$(BIN)/pytest -m slow $(ARGS)
 	@for proxy in nginx caddy; do BEHIND=$$proxy $(BIN)/pytest tests/browser || exit 1; done
 

@@ -50,7 +50,7 @@ class Cold:
 
 @contextmanager
 def contenders() -> Iterator[dict[str, Cold]]:
-    """Start all of them side by side."""
+    """Start all contenders side by side."""
     with tempfile.TemporaryDirectory() as name, fast_upstream(Path(name) / "upstream") as upstream:
         folder = Path(name)
         settings = {"BADGE_UPSTREAM_URL": upstream.url, **UNLIMITED}

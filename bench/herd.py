@@ -1,4 +1,4 @@
-"""A herd of requests for one cold badge: on two of our services, and on the obvious implementation.
+"""A herd of requests for one cold badge, sent to two of our services and to the obvious implementation.
 
 The latter is measured alone, behind nginx and behind Varnish.
 """
@@ -60,7 +60,7 @@ class Herd:
 
 @contextmanager
 def contenders() -> Iterator[dict[str, Herd]]:
-    """Start all of them with the same upstream and the same Valkey."""
+    """Start all contenders with the same upstream and the same Valkey."""
     with tempfile.TemporaryDirectory() as name, running_fault_server() as upstream, ExitStack() as life:
         folder = Path(name)
         for one in ("valkey", "nginx", "varnish"):

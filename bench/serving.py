@@ -20,7 +20,7 @@ LISTED_CONCURRENCY = 32
 
 @contextmanager
 def contenders() -> Iterator[dict[str, Running]]:
-    """Start all of them side by side, with one data folder; they are idle except when measured."""
+    """Start all contenders side by side; they are idle except when measured."""
     with tempfile.TemporaryDirectory() as name, ours_and_constant(Path(name)) as (ours, constant):
         folder = Path(name)
         data = {"BADGE_DATA_DIR": str(folder / "ours"), "BADGE_REDIS_URL": valkey_of(folder / "ours")}

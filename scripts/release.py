@@ -1,9 +1,9 @@
 """release VERSION --checks COMMAND: cut a release of this checkout, without network: nothing is pushed or uploaded.
 
 Refuses unless everything is in order. Then runs the checks, records the catalogue of this version in tests/released,
-turns CHANGELOG.md's unreleased section into the version's, commits, tags, and builds the wheel, the sdist, the bills of
-materials of the wheel and the image, and their checksums in dist/. If a step fails, the checkout is as before, except
-for dist/.
+moves CHANGELOG.md's unreleased changes to a section for this version, and commits and tags. Finally builds the files of
+the release in dist/: wheel, sdist, bills of materials of the wheel and the image, checksums. If a step fails, the
+checkout is as before, except for dist/.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def unreleased(changelog: str) -> str:
 
 
 def released(changelog: str, version: str, date: str) -> str:
-    """Return the changelog with the unreleased section as this version's, below an empty one."""
+    """Return the changelog with the unreleased changes moved to a section for this version."""
     before, _, after = changelog.partition(UNRELEASED)
     older = re.search(r"^## .*", after, re.MULTILINE | re.DOTALL)
     parts = [f"{before}{UNRELEASED}", f"## {version} - {date}", unreleased(changelog), older[0] if older else ""]

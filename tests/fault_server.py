@@ -29,8 +29,6 @@ CHUNK = b"x" * 65_536
 
 @dataclass(frozen=True)
 class Received:
-    """One received request."""
-
     target: str
     headers: dict[str, str]
     method: str = "GET"

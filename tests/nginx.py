@@ -39,8 +39,6 @@ _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 @dataclass
 class Nginx:
-    """A running nginx."""
-
     url: str
     process: subprocess.Popen[bytes]
     error_log: Path

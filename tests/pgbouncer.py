@@ -35,8 +35,6 @@ auth_type = any
 
 @dataclass
 class PgBouncer:
-    """A running PgBouncer."""
-
     folder: Path
     start: Callable[[], subprocess.Popen[bytes]]
 

@@ -24,8 +24,6 @@ ORDER = ("--locale-provider=icu", "--icu-locale=en")
 
 @dataclass
 class PostgresServer:
-    """A running server."""
-
     folder: Path
     start: Callable[[], subprocess.Popen[bytes]]
     made: int = 0

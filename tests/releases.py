@@ -44,8 +44,6 @@ SUBJECTS = [
 
 @dataclass(frozen=True)
 class Release:
-    """A released version."""
-
     version: str
 
     @property

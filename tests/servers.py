@@ -124,8 +124,6 @@ def running_valkey(folder: Path, *options: str) -> Iterator[ValkeyServer]:
 
 @dataclass
 class Service:
-    """A running service."""
-
     url: str
     data_dir: Path
     process: subprocess.Popen[bytes]

@@ -1,6 +1,6 @@
 """Where the browser tests find the service: on a port of its own, or under a path prefix behind a shipped proxy.
 
-`BEHIND=nginx pytest tests/browser` runs them behind nginx; `make test-slow` does so for each proxy.
+`BEHIND=nginx pytest tests/browser` runs them behind nginx; `make test-slow` does so for nginx and for Caddy.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def watched(browser: Browser, service: Service) -> Iterator[Watched]:
         yield watched
 
 
-def test_from_the_empty_dashboard_to_the_copied_markdown(watched: Watched, service: Service) -> None:
+def test_the_first_report_leads_to_copied_markdown(watched: Watched, service: Service) -> None:
     page = watched.page
     page.goto("./dashboard")
     assert page.get_by_text("No backups yet").is_visible()
@@ -424,7 +424,7 @@ def test_the_message_does_not_cover_its_field(
             expect(watched.page.locator(f"#snippet-{snippet}")).to_be_in_viewport(ratio=1)
 
 
-def test_the_mark_on_a_copy_button_moves_nothing(watched: Watched) -> None:
+def test_a_copy_button_keeps_its_place_and_size_when_marked(watched: Watched) -> None:
     watched.open_dialog(WEB)
     button = watched.page.get_by_role("button", name="Copy Markdown")
     before = button.bounding_box()

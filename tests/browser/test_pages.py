@@ -366,7 +366,9 @@ def test_the_doctor_s_command_is_copied(watched: Watched, service: Service) -> N
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_a_reader_clicks_the_badge_in_a_readme(browser: Browser, service: Service, scheme: str, width: int) -> None:
+def test_a_click_on_a_badge_in_a_readme_opens_its_status_page(
+    browser: Browser, service: Service, scheme: str, width: int
+) -> None:
     subject = Subject.from_path(WEB)
     readme = MarkdownIt().render(snippet(subject, service.url).written_in(Syntax.MARKDOWN))
     size = {"width": width, "height": 800}

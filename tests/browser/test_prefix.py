@@ -50,7 +50,7 @@ def test_a_person_logs_in_finds_a_repository_copies_its_badge_and_logs_out(watch
     expect(page).to_have_url(f"{url}/login")
 
 
-def test_public_pages_load_and_lead_on(watched: Watched) -> None:
+def test_public_pages_load_and_the_builder_finds_a_repository(watched: Watched) -> None:
     page, url = watched.page, watched.service.url
     page.goto(url)
     page.get_by_label("Repository").first.fill("acme/web")

@@ -66,7 +66,7 @@ def tab_to(page: Page, name: str) -> None:
     pytest.fail(f"{name} can't be reached")
 
 
-def test_from_the_search_to_the_copied_url_by_keyboard_alone(browser: Browser, service: Service) -> None:
+def test_a_url_is_found_and_copied_by_keyboard_alone(browser: Browser, service: Service) -> None:
     with watched_page(browser, service) as watched:
         page = watched.page
         page.goto("./dashboard")

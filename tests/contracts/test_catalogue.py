@@ -73,7 +73,7 @@ def test_an_unknown_subject_has_no_report(store: Store) -> None:
     assert store.catalogue.report_for(WEB) is None
 
 
-def test_a_run_from_queue_to_end(store: Store) -> None:
+def test_reports_from_queue_to_end_are_one_run(store: Store) -> None:
     for status in (BackupStatus.SCHEDULED, BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED):
         assert store.record(status)
         assert store.status() is status

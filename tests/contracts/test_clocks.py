@@ -97,7 +97,7 @@ STEPS = st.builds(
     Step,
     status=st.sampled_from([S, F, R, D]),
     host=st.integers(0, 1),
-    after=minutes(0.1, 90),  # no two events at the same microsecond
+    after=minutes(0.1, 90),  # no two events in the same microsecond
     jump=NO_JUMP | minutes(-90, 4),
     run_id=st.sampled_from([None, "a", "b"]),
     started_ago=st.none() | minutes(1, 120),
@@ -131,9 +131,10 @@ def url() -> Iterator[str]:
 
 
 def receive(hosts: list[Host], step: Step, earlier_starts: list[datetime]) -> None:
-    """Let a host receive the event, and check that its status is shown unless its reported times make it older.
+    """Let a host receive the event, and check that its status is shown.
 
-    A clock that is far ahead may also place a success with times below an event without times, but never a failure.
+    There are two exceptions. An event whose run started before an earlier event's run is not shown. And if a clock is
+    far ahead, a success with times may be placed below an event without times; a failure never is.
     """
     for each in hosts:
         each.now += step.after

@@ -72,7 +72,7 @@ def test_the_catalogue_reads_the_same_facts_as_a_list_of_reports(
         store.clock.advance(hours=3)
 
 
-def test_the_facts_of_a_subject(store: Store) -> None:
+def test_every_fact_of_a_subject_is_read(store: Store) -> None:
     ended = store.clock()
     an_hour_long(S.SUCCEEDED)(store, WEB)
     (found,) = read(store)

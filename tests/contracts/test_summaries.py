@@ -92,7 +92,7 @@ def test_a_private_subject_changes_no_public_summary(
         assert pruned.catalogue.summary(query) == before
 
 
-def test_the_denominator_holds_everything_but_deleted_subjects(store: Store) -> None:
+def test_the_denominator_counts_all_but_deleted_subjects(store: Store) -> None:
     for number, status in enumerate([S.SUCCEEDED, S.FAILED, S.IN_PROGRESS, S.SCHEDULED, S.DELETED]):
         store.record(status, Subject.legacy("acme", str(number)))
     store.checks.create(Subject.legacy("acme", "never"), DAY, HOUR)
@@ -111,7 +111,7 @@ def test_a_deleted_subject_stays_deleted_after_its_last_report_is_outdated(store
     assert (found.to_protect, found.by_status) == (0, {S.DELETED: 1})
 
 
-def test_overdue_is_a_number_of_its_own(store: Store) -> None:
+def test_overdue_subjects_are_counted_separately(store: Store) -> None:
     store.record(S.SUCCEEDED)
     store.record(S.FAILED, Subject.legacy("acme", "api"))
     store.checks.create(Subject.legacy("acme", "web"), DAY, HOUR)
@@ -134,7 +134,7 @@ def test_a_summary_can_require_verifications(store: Store) -> None:
     assert store.catalogue.summary(SummaryQuery(ACME)).by_standing == {Standing.PROTECTED: 4, Standing.FAILED: 1}
 
 
-def test_passes_that_are_too_old_count_by_status_and_last_result(store: Store) -> None:
+def test_subjects_verified_too_long_ago_count_as_in_a_list(store: Store) -> None:
     for before, latest in product(REPORTABLE, REPORTABLE):
         for step in ("verified", "verified two hours ago"):
             subject = Subject.legacy("acme", f"{before}, {latest}, {step}")

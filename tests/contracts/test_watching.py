@@ -151,7 +151,10 @@ def keep_delivering(watching: Watching, hours: int) -> None:
 
 
 @pytest.mark.parametrize("is_about_message", [True, False])
-def test_a_rejected_message_about_many_holds_back_no_others(watching: Watching, is_about_message: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_rejected_message_about_many_subjects_holds_back_no_others(
+    watching: Watching,
+    is_about_message: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
     names = [f"r{number}" for number in range(11)]
     watching.sees(web=S.SUCCEEDED, **dict.fromkeys(names, S.SUCCEEDED))
     watching.channel.refuses = rejects("many", is_about_message=is_about_message)
@@ -164,7 +167,7 @@ def test_a_rejected_message_about_many_holds_back_no_others(watching: Watching, 
     assert watching.channel.heard == ["failed web", "failed 11"]
 
 
-def test_a_message_about_many_does_not_wait_for_rejected_ones(watching: Watching) -> None:
+def test_a_message_about_many_subjects_does_not_wait_for_rejected_ones(watching: Watching) -> None:
     names = [f"r{number}" for number in range(11)]
     watching.sees(web=S.SUCCEEDED, **dict.fromkeys(names, S.SUCCEEDED))
     watching.channel.refuses = rejects("web", is_about_message=True)

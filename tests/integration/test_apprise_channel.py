@@ -106,7 +106,7 @@ def test_a_server_that_does_not_answer_costs_no_more_than_the_deadline() -> None
         ntfy.hang.set()
 
 
-def test_a_server_that_is_down_and_an_unknown_kind_of_url() -> None:
+def test_a_server_that_is_down_is_told_apart_from_a_url_of_an_unknown_kind() -> None:
     assert failure(f"ntfy://127.0.0.1:{free_port()}/backups") == "notAccepted"
     assert failure("carrier-pigeon://hunter2") == "badUrl"
 

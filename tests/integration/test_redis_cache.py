@@ -165,8 +165,6 @@ class Overtaken:
 
 
 class OvertakenConnector(RedisConnector):
-    """Makes `Overtaken` clients."""
-
     def _made(self) -> Any:
         return Overtaken(super()._made())
 

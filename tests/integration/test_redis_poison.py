@@ -235,7 +235,7 @@ def test_an_impossible_pause_is_ignored(rig: Rig, poison: bytes) -> None:
     assert rig.is_untroubled()
 
 
-def test_a_too_large_picture_is_a_miss_and_is_not_transferred(rig: Rig) -> None:
+def test_a_picture_that_is_too_large_is_a_miss_and_is_not_transferred(rig: Rig) -> None:
     store = RedisPictureStore(rig.shared.commands)
     rig.client.hset(PICTURES_KEY, "one", b"one\n" + b"x" * 10_000_000)
     assert store.get("one") is None

@@ -48,7 +48,7 @@ def test_a_refusal_says_whether_other_messages_may_be_accepted(status: int, kind
     assert (failed.failure, failed.is_about_message) == (kind, is_about_message)
 
 
-def test_a_receiver_that_is_down() -> None:
+def test_a_receiver_that_is_down_is_a_failed_connection() -> None:
     assert failure(channel(f"http://127.0.0.1:{free_port()}/hook")).failure == "connect"
 
 
@@ -56,7 +56,7 @@ def test_a_receiver_that_is_down() -> None:
     ("mode", "kind"),
     [("drip-headers", "timeout"), ("redirect-other-host", "http3xx"), ("reset", "reset")],
 )
-def test_a_receiver_that_misbehaves(mode: str, kind: str) -> None:
+def test_each_misbehaviour_of_a_receiver_has_its_kind_of_failure(mode: str, kind: str) -> None:
     with running_fault_server() as server:
         server.mode = mode
         assert failure(channel(f"http://127.0.0.1:{server.port}/hook"), seconds=1.0).failure == kind
@@ -70,6 +70,6 @@ def test_only_the_status_of_an_answer_counts(mode: str) -> None:
     assert len(server.asked) == 1
 
 
-def test_a_secret_that_was_replaced_by_something_else() -> None:
+def test_a_secret_replaced_by_an_invalid_one_is_a_failure() -> None:
     with receiving() as received:
         assert failure(channel(received.url, Secret(value="whsec_x"))).failure == "badSecret"

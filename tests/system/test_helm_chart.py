@@ -290,7 +290,7 @@ def test_prometheus_gets_the_metrics_with_the_token(render: Render) -> None:
     assert 'up{job="backups"}' in (PROJECT / "config" / "alerts.yaml").read_text()
 
 
-def test_the_network_policy_admits_only_those_named(render: Render) -> None:
+def test_the_network_policy_admits_only_the_configured_clients(render: Render) -> None:
     policy = render(EVERYTHING)["NetworkPolicy"]["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     [rule] = policy["ingress"]
@@ -323,7 +323,7 @@ def test_the_values_in_the_how_to_page_are_accepted(helm: Path, tmp_path: Path) 
 
 
 WHOLE = {"resources", "podSecurityContext", "securityContext"}
-"""Values that the README shows as one."""
+"""Mappings that the README lists on one line each."""
 
 
 def leaves(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

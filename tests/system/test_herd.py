@@ -201,7 +201,6 @@ def test_warm_badges_do_not_wait_behind_cold_ones_of_a_hanging_upstream(fleet: F
 
 
 def is_every_breaker_closed(fleet: Fleet) -> bool:
-    """Whether every worker's breaker is closed."""
     answers = [all_at_once(fleet.urls(fleet.new_path(), 1))[0] for _ in range(16)]
     return all(answer.status == "succeeded" for answer in answers)
 

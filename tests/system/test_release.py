@@ -1,4 +1,4 @@
-"""`make release`, in a repository of its own with the files of this checkout, with other commands as its checks."""
+"""`make release` in a new repository with this checkout's files; trivial commands stand in for the checks."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_step_that_fails_leaves_everything_as_it_was(repository: Repository) -
 
 
 @pytest.mark.slow
-def test_a_release(repository: Repository) -> None:
+def test_a_release_is_committed_tagged_and_built(repository: Repository) -> None:
     before = repository.git("rev-parse", "HEAD")
     done = repository.release(VERSION)
     assert (done.returncode, done.stderr) == (0, "")

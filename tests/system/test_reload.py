@@ -112,7 +112,8 @@ def test_a_faulty_configuration_is_logged_and_the_previous_one_stays(
     log = running.reload()
     faults = [line.partition("[ERROR] ")[2] for line in log.splitlines() if "[ERROR]" in line]
     assert fault in "\n".join(faults)
-    assert len(faults) == (3 if "BADGE_WORKERS" in fault else 2), "one line for each fault, and one for the outcome"
+    # One line for each fault, and one for the outcome.
+    assert len(faults) == (3 if "BADGE_WORKERS" in fault else 2)
     assert running.state() == ("down", 0)
     assert running.service.workers() == workers
     assert running.service.get(f"/badge/{WEB}").status_code == 200
@@ -133,7 +134,7 @@ def test_a_good_reload_takes_effect_and_keeps_cache_counts_and_checks(running: R
     assert running.state() == ("up", 1)
     assert "nightly: succeeded" in running.service.get(f"/badge/{WEB}").text
     assert (running.valkeys(), len(valkeys)) == (valkeys, 1)
-    assert running.service.counted("badge_source_calls_total") == calls, "the status was still in the cache"
+    assert running.service.counted("badge_source_calls_total") == calls  # the status was still cached
     assert running.service.counted("badge_requests_total") == requests + 1
 
 
@@ -187,7 +188,8 @@ def test_no_badge_is_lost_while_good_and_bad_reloads_overlap(running: Reloadable
     assert eventually(lambda: running.state() == ("up", 1), 20)
     assert eventually(lambda: "last: " in running.service.get(f"/badge/{WEB}?now").text, 20)
     log = running.log_since(before)
-    assert log.count(RELOADED) + log.count(REFUSED) < 30, "signals during a reload trigger one more, not one each"
+    # All signals during a reload trigger only one more.
+    assert log.count(RELOADED) + log.count(REFUSED) < 30
 
 
 def test_a_stop_during_a_reload_finishes_requests_and_cleans_up(running: Reloadable) -> None:
@@ -195,16 +197,17 @@ def test_a_stop_during_a_reload_finishes_requests_and_cleans_up(running: Reloada
     running.sources.write_text("[[")
     before = len(running.service.log.read_text())
     running.hang_up()
-    assert eventually(lambda: REFUSED in running.log_since(before), 20), "no earlier reload replaces workers now"
+    # Wait for this reload, so that no earlier one can still replace workers.
+    assert eventually(lambda: REFUSED in running.log_since(before), 20)
     with unfinished_request(running.service) as (client, worker):
         running.hang_up()
         running.service.process.terminate()
-        assert eventually(lambda: running.service.workers() == [worker], 9), "the check has ended, too"
+        assert eventually(lambda: running.service.workers() == [worker], 9), "the check is still running"
         client.sendall(b"\r\n")
         assert client.recv(4096).startswith(b"HTTP/1.1 200")
     assert running.service.process.wait(15) == 0
     assert "Traceback" not in running.log_since(before)
-    assert eventually(lambda: not answers(socket_path(running.service.data_dir)), 2.0), "the embedded cache is gone"
+    assert eventually(lambda: not answers(socket_path(running.service.data_dir)), 2.0), "the cache still runs"
 
 
 @contextlib.contextmanager
@@ -250,7 +253,7 @@ def test_a_check_that_hangs_holds_up_neither_badges_nor_the_stop(single: Reloada
     single.hang_up()
     assert eventually(lambda: len(master.children()) > len(before))
     (check,) = set(master.children()) - set(before)
-    assert eventually(lambda: not check.net_connections()), "the check does not keep the address in use"
+    assert eventually(lambda: not check.net_connections()), "the check keeps the address in use"
     assert single.service.get(f"/badge/{WEB}").status_code == 200
     children = master.children()
     single.service.process.terminate()

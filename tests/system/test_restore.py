@@ -62,7 +62,7 @@ def test_a_restore_brings_back_the_backup_although_the_cache_kept_running(tmp_pa
         refused = in_shell(RESTORE, data, tmp_path)
         assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
         assert "in use: stop the service first" in refused.stderr
-    assert not list(data.glob("*-wal")), "a clean stop leaves one whole file"
+    assert not list(data.glob("*-wal")), "the stop left part of the catalogue in a log"
     restored = in_shell(RESTORE, data, tmp_path)
     assert f"as of {as_of.removesuffix('.')}: 1 subject with 1 run." in restored.stdout, restored
     with running_service(data, **settings) as service:

@@ -129,13 +129,13 @@ class Users:
         assert eventually(lambda: all(map(int.__ge__, self.rounds, target)), 10 * START_SECONDS)
 
     def end(self) -> None:
-        """Stop, and wait until nothing is sent to any instance any more."""
+        """Stop, and wait until no request is under way."""
         self.has_ended.set()
         for thread in self.threads:
             thread.join()
 
     def use_only(self, *instances: Service) -> None:
-        """Change the load balancer's list; returns once nothing is sent to the others any more."""
+        """Change the load balancer's list; returns once no request to a removed instance is under way."""
         self.instances = list(instances)
         self.go_on(2)
 

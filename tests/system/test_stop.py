@@ -65,13 +65,13 @@ def test_it_listens_on_ipv4_ipv6_both_and_a_unix_socket(running: Listening) -> N
         with socket.create_connection(address, timeout=10) as client:
             assert ask(client, BADGE_REQUEST)[1] == b"succeeded\n"
             is_open = b"HTTP/1.1 200 " in ask(client, METRICS)[0]
-            assert is_open or address == mapped, "it comes from this machine"
+            assert is_open or address == mapped, "a request from this machine was refused"
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(running.path))
         assert ask(client, BADGE_REQUEST)[1] == b"succeeded\n"
-        assert b"HTTP/1.1 401 " in ask(client, METRICS)[0], "its origin is unknown"
+        assert b"HTTP/1.1 401 " in ask(client, METRICS)[0]  # a Unix socket does not reveal where a request is from
         head, _ = ask(client, b"GET /dashboard HTTP/1.0\r\n\r\n")
-        assert b"\r\nLocation: /login" in head, "no address of a Unix socket is in it"
+        assert b"\r\nLocation: /login" in head, "the redirect names a host"
 
 
 def test_gunicorn_puts_the_edge_in_front_of_the_wsgi_application(running: Listening) -> None:

@@ -61,7 +61,7 @@ def test_a_message_is_read_back_from_its_json(data: st.DataObject) -> None:
     assert Message.from_document("id", message.document()) == message
 
 
-def test_the_json_of_a_failure() -> None:
+def test_a_failure_is_written_as_json() -> None:
     assert Message("id", START, NoticeKind.FAILED, [FAILED]).document() == {
         "type": "backup.failed",
         "timestamp": "2026-11-23T12:00:00Z",
@@ -83,7 +83,7 @@ def test_the_json_of_a_failure() -> None:
     }
 
 
-def test_the_text_of_a_failure() -> None:
+def test_a_failure_is_written_as_text() -> None:
     message = Message("id", START, NoticeKind.FAILED, [FAILED])
     assert message.title == "Backup failed: GitHub/acme/Repository/web"
     assert message.text.splitlines() == [

@@ -78,7 +78,7 @@ def test_a_silent_source_and_an_incomplete_list_are_always_mentioned(summary: Su
         (None, "unknown", Tone.GREY),
     ],
 )
-def test_messages_and_colours(summary: Summary | None, message: str, tone: Tone) -> None:
+def test_each_summary_has_its_message_and_colour(summary: Summary | None, message: str, tone: Tone) -> None:
     assert (face(summary).message, face(summary).tone) == (message, tone)
 
 

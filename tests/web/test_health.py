@@ -48,7 +48,7 @@ def test_closing_waits_for_a_reading_of_the_lease(dashboards: Dashboards, tmp_pa
     assert parts.lease_readings.submit(read_late)
     parts.close()
     assert took.is_set()
-    assert not list(tmp_path.glob("*-wal")), "SQLite deletes its log with the last connection"
+    assert not list(tmp_path.glob("*-wal")), "a connection is still open"
 
 
 def test_a_draining_process_is_not_ready(site: Site) -> None:

@@ -207,7 +207,7 @@ def test_the_doctor_finds_badges_in_a_readme_that_lack_the_prefix(dashboards: Da
     assert "The README shows http://example.org/badge/acme/web instead" in page("http://example.org/badge/acme/web")
 
 
-def test_only_the_subjects_paths_lose_the_prefix() -> None:
+def test_the_prefix_is_removed_only_from_urls_of_subjects() -> None:
     paths = Paths("/backups")
     for text in ("https://github.com/backups/web", "/backups/login", "backups/web", "/x/backups/badge/a/b"):
         assert paths.own(text) == text

@@ -31,7 +31,7 @@ def test_all_threads_get_the_same_database(url: str) -> None:
 
 
 @pytest.mark.parametrize("is_open", [False, True])
-def test_what_is_known_about_it_applies_before_and_after_it_is_opened(url: str, *, is_open: bool) -> None:
+def test_its_state_can_be_set_before_or_after_it_is_opened(url: str, *, is_open: bool) -> None:
     on_demand = DatabaseOnDemand(url)
     if is_open:
         on_demand.get()

@@ -112,7 +112,9 @@ def test_a_repeated_event_changes_nothing(events: list[ReportedVerification], ev
         ([at(PASSED, 2), ReportedVerification(FAILED), at(PASSED, 2)], FAILED),
     ],
 )
-def test_which_verification_wins(events: list[ReportedVerification], outcome: VerificationOutcome) -> None:
+def test_the_latest_verification_counts_but_a_doubtful_pass_hides_no_failure(
+    events: list[ReportedVerification], outcome: VerificationOutcome
+) -> None:
     assert outcome_after(*events) is outcome
 
 

@@ -105,11 +105,11 @@ def test_a_failed_fork_is_tried_again_after_a_pause(tmp_path: Path) -> None:
         with pytest.raises(BlockingIOError):
             child.check()
         child.check()
-        assert attempts == [number], "no attempt during the pause"
+        assert attempts == [number], "there was an attempt during the pause"
         now[0] += FORK_PAUSE
     child.check()
     assert eventually(lambda: len(lines(file)) == 1, START_SECONDS)
-    assert lines(file)[0].endswith(" 0.0"), "the child itself need not wait"
+    assert lines(file)[0].endswith(" 0.0"), "the child waited too"
     child.check()
     assert attempts == [3]
     child.stop()

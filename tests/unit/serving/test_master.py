@@ -103,7 +103,7 @@ def test_a_reload_that_cannot_start_workers_does_not_end_the_service(
     (line,) = caplog.messages
     assert line.startswith("Some workers could not be replaced: Resource temporarily unavailable.")
     assert not master._is_configuration_current()
-    assert master.counts._owners == {}, "the place for the new worker's counts is free again"
+    assert master.counts._owners == {}, "the place for the new worker's counts was not released"
 
 
 def test_the_watcher_is_checked_whenever_gunicorn_checks_its_workers(

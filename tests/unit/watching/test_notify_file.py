@@ -64,7 +64,7 @@ def faults(folder: Path, text: str) -> list[str]:
     return [str(fault) for fault in raised.value.faults]
 
 
-def test_a_complete_file(tmp_path: Path) -> None:
+def test_a_complete_file_is_read(tmp_path: Path) -> None:
     file = read(tmp_path, GOOD)
     webhook, mail = file.channels
     assert isinstance(webhook, WebhookTable)

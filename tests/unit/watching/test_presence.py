@@ -59,7 +59,7 @@ def test_a_lease_that_is_renewed_means_that_something_watches(checks: Checks, in
 def test_a_lease_that_is_not_renewed_means_that_nothing_watches(checks: Checks, interval: float) -> None:
     assert all(checks.later(interval) for _ in range(int(MISSING_SECONDS / interval) + 1))
     assert not checks.later(interval)
-    assert checks.later(interval, renewed=True), "it is back"
+    assert checks.later(interval, renewed=True)
 
 
 def test_a_lease_released_and_not_taken_again_means_that_nothing_watches(checks: Checks) -> None:
@@ -72,7 +72,7 @@ def test_a_lease_released_and_not_taken_again_means_that_nothing_watches(checks:
 def test_a_database_that_cannot_be_read_is_logged_and_counts_as_not_renewed(checks: Checks) -> None:
     checks.later(4, renewed=True)
     checks.store.database.is_damaged = True
-    assert checks.later(4), "one failed reading is no proof"
+    assert checks.later(4)  # one failed reading does not prove that nothing watches
     assert not checks.later(MISSING_SECONDS)
     assert {type(event) for event in checks.events.seen} == {CatalogueFailed}
 

@@ -143,7 +143,7 @@ class SharedPictures:
         return True
 
 
-def test_pictures_with_a_client_s_label_are_not_stored_beside_statuses(site: Site) -> None:
+def test_pictures_with_a_client_s_label_are_not_shared(site: Site) -> None:
     needs(f"PNG: {png.fault_of_this_machine()}", is_there=png.fault_of_this_machine() is None)
     shared = SharedPictures()
     parts = build_parts(load({}), source=site.source, cache=MemoryStatusCache(site.clock), clock=site.clock)

@@ -145,7 +145,7 @@ def test_json_has_the_numbers(acme: Dashboard) -> None:
     assert get(acme, "/summary?format=json").json["account"] is None  # type: ignore[index] # it is an object
 
 
-def test_other_formats(acme: Dashboard) -> None:
+def test_a_summary_has_text_png_and_shields_formats(acme: Dashboard) -> None:
     assert get(acme, f"{ACME}.txt").text == "3/4 protected\n"
     png = get(acme, f"{ACME}.png")
     assert png.data.startswith(b"\x89PNG")
@@ -164,7 +164,7 @@ def test_other_formats(acme: Dashboard) -> None:
         ("/summary/GitHub/nobody?strict=1&expect=succeeded", 404),
     ],
 )
-def test_true_status_codes(acme: Dashboard, path: str, code: int) -> None:
+def test_strict_images_and_programs_get_the_true_status_code(acme: Dashboard, path: str, code: int) -> None:
     assert get(acme, path).status_code == code
 
 

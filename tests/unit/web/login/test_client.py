@@ -26,7 +26,5 @@ from badge.web.login.client import client_address
         ("", "", ""),
     ],
 )
-def test_the_address_is_the_peer_s_or_what_a_proxy_without_a_public_address_reports(
-    peer: str, forwarded: str, expected: str
-) -> None:
+def test_a_forwarded_address_counts_only_if_the_peer_s_is_not_public(peer: str, forwarded: str, expected: str) -> None:
     assert client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}) == expected
