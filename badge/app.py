@@ -91,7 +91,7 @@ BUILT_AROUND = "badge"
 MOST_REPLAYED_RUNS = 20
 """How many of a subject's newest runs the watcher reads.
 
-If that many or more have begun since its last look, only the latest state is reported.
+If that many or more have begun since its last scan, only the latest state is reported.
 """
 
 # More failures than for Redis (3): a slow call can fail or time out although the source is up.

@@ -27,7 +27,7 @@ RULES = ChangeRules(unknown_after=timedelta(minutes=10), flapping_changes=1_000)
 
 @dataclass(frozen=True)
 class Survey:
-    """What one look finds."""
+    """What one scan finds."""
 
     items: Sequence[ListedSubject] = ()
     is_whole: bool = True
@@ -118,16 +118,16 @@ class Watching:
         return replace(self, store=replace(self.store, holder=f"{self.store.holder}+"), **changes)
 
     def sees(self, **statuses: BackupStatus) -> None:
-        """Look once, at subjects with these names and statuses, and deliver the resulting messages."""
+        """Scan once, with subjects with these names and statuses, and deliver the resulting messages."""
         self.survey = lambda: survey_of(self.clock, **statuses)
-        self.watcher.look()
+        self.watcher.full_scan()
         self.courier.deliver()
 
     def finds(self, *surveys: Survey) -> None:
-        """Look once for each survey, and then deliver the resulting messages."""
+        """Scan once for each survey, and then deliver the resulting messages."""
         for survey in surveys:
             self.survey = lambda: survey  # noqa: B023 - the latest one is meant
-            self.watcher.look()
+            self.watcher.full_scan()
         self.courier.deliver()
 
 

@@ -78,7 +78,7 @@ class ChangeRules:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the watcher saw of a subject in one look."""
+    """What the watcher saw of a subject in one scan."""
 
     subject: Subject
     condition: Condition
@@ -120,9 +120,9 @@ class Watched:
 def with_runs(
     known: Watched | None, seen: Observation, runs: Sequence[PastRun], since: datetime
 ) -> Sequence[Observation]:
-    """Return the observation, preceded by one for each run that ended and was superseded since the last look.
+    """Return the observation, preceded by one for each run that ended and was superseded since the last scan.
 
-    Without these, a failure that is followed by a success between two looks would never be reported. `runs` are the
+    Without these, a failure that is followed by a success between two scans would never be reported. `runs` are the
     subject's latest runs, newest first. If no run is known yet, those that ended after `since` are new. If the last
     known run isn't among them, it is unclear which ones are new, so only the observation itself is returned.
     """
@@ -211,7 +211,7 @@ def _next_condition(
 
 
 def is_as_before(before: Watched, seen: Observation, now: datetime, rules: ChangeRules) -> bool:
-    """Whether nothing can change: true for nearly all subjects at each look, so it has to be quick."""
+    """Whether nothing can change: true for nearly all subjects in each scan, so it has to be quick."""
     return (
         seen.condition is before.condition
         and not before.is_flapping

@@ -24,9 +24,9 @@ from badge.watching.watcher import Watcher
 END_SECONDS = 2.0
 """How long to wait for the threads when the process is to end."""
 INTERVAL_PER_CPU_SECOND = 20
-"""The minimum interval between the starts of two looks, in seconds for each second of CPU time that the first one took.
+"""The minimum interval between the starts of two full scans, in seconds for each second of CPU time the first one took.
 
-It limits looks to 5 % of one CPU.
+It limits full scans to 5 % of one CPU.
 """
 
 
@@ -40,7 +40,8 @@ class Timings:
     hold: float = 10.0
     """Messages are sent only if the lease was renewed within this time, which is less than `lease`."""
     tick: float = 1.0
-    glance: float = 2.0
+    quick_scan: float = 2.0
+    """The pause between two quick scans."""
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class WatchService:
     clock: Clock
     events: Events
     every: timedelta
-    """How often to look at all subjects."""
+    """How often to do a full scan."""
     give_up_after: timedelta
     couriers: Sequence[Courier] = ()
     timings: Timings = Timings()
@@ -98,7 +99,7 @@ class WatchService:
         return self.stopping.is_set() or self.is_orphaned()
 
     def _watch(self) -> None:
-        threads = [self._look, *(self._delivering(courier) for courier in self.couriers)]
+        threads = [self._scan, *(self._delivering(courier) for courier in self.couriers)]
         ended = [threading.Event() for _ in threads]
         for work, end in zip(threads, ended, strict=True):
             if not start_thread(self._until_stopped(work, end), "watch"):
@@ -118,7 +119,7 @@ class WatchService:
 
     def _renew(self, now: float) -> None:
         try:
-            self.store.renew(self.watcher.glanced_at)
+            self.store.renew(self.watcher.seen_until)
             self._held_until = now + self.timings.hold
         except LeaseLost:
             self.stopping.set()
@@ -141,23 +142,23 @@ class WatchService:
 
         return run
 
-    def _look(self) -> None:
+    def _scan(self) -> None:
         while not (self.stopping.is_set() or self._try(self.watcher.load)):
             self.stopping.wait(self.timings.tick)
-        next_look, is_first = self.monotonic(), True
+        next_full, is_first = self.monotonic(), True
         while not self.stopping.is_set():
-            # Glance first: unlike a look, it also reports superseded runs, even from a time when no process watched.
-            self._try(self.watcher.glance)
+            # Quick scan first: only it reports superseded runs, even from a time when no process watched.
+            self._try(self.watcher.quick_scan)
             began, busy = self.monotonic(), self.busy()
-            if began >= next_look:
-                if self._try(self._look_at_all) and is_first:
+            if began >= next_full:
+                if self._try(self._full_scan) and is_first:
                     self.events.emit(WatchBegun())
                     is_first = False
-                next_look = began + max(self.every.total_seconds(), INTERVAL_PER_CPU_SECOND * (self.busy() - busy))
-            self.stopping.wait(max(0.0, min(self.timings.glance, next_look - self.monotonic())))
+                next_full = began + max(self.every.total_seconds(), INTERVAL_PER_CPU_SECOND * (self.busy() - busy))
+            self.stopping.wait(max(0.0, min(self.timings.quick_scan, next_full - self.monotonic())))
 
-    def _look_at_all(self) -> None:
-        self.watcher.look()
+    def _full_scan(self) -> None:
+        self.watcher.full_scan()
         now = self.clock()
         if number := self.store.give_up(now - self.give_up_after, now, self.watcher.reporting.bounds):
             self.events.emit(MessagesGivenUp(number))

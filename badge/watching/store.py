@@ -68,7 +68,7 @@ class Progress:
 
     is_primed: bool
     """Whether the subjects have been recorded once; only differences from then on are changes."""
-    glanced_at: datetime | None
+    seen_until: datetime | None
     """The time up to which changes in the catalogue have been seen."""
 
 
@@ -109,7 +109,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """The outcome of a look or glance, or of one batch of it; stored in one transaction."""
+    """The outcome of a scan, or of one batch of it; stored in one transaction."""
 
     states: Mapping[str, Watched | None]
     """By digest, those that have changed; None for those to forget."""
@@ -117,7 +117,7 @@ class Noticed:
     feeds: Mapping[str, Sequence[Message]] | None = None
     """By audience."""
     primes: bool = False
-    """Whether this was the first look that could read the list."""
+    """Whether this was the first scan that could read the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +150,11 @@ class WatchStore:
         with self.database.writing() as connection:
             return connection.execute(taken).rowcount == 1
 
-    def renew(self, glanced_at: datetime | None = None) -> None:
-        """Renew the lease and, if `glanced_at` is given, store it; raises `LeaseLost`."""
+    def renew(self, seen_until: datetime | None = None) -> None:
+        """Renew the lease and, if `seen_until` is given, store it; raises `LeaseLost`."""
         with self._holding() as connection:
-            if glanced_at is not None:
-                connection.execute(update(watcher).values(glanced_at=glanced_at))
+            if seen_until is not None:
+                connection.execute(update(watcher).values(glanced_at=seen_until))
 
     def release(self) -> None:
         """Let another process watch at once; does nothing if the lease is not ours."""
@@ -181,7 +181,7 @@ class WatchStore:
         return Progress(row.is_primed, row.glanced_at)
 
     def save(self, noticed: Noticed, now: datetime, bounds: Bounds) -> int:
-        """Store the outcome of a look; returns how many messages it gave up on. Raises `LeaseLost`."""
+        """Store the outcome of a scan; returns how many messages it gave up on. Raises `LeaseLost`."""
         with self._holding() as connection:
             _save_states(connection, noticed.states)
             for some in batches([_outbox_row(each, now) for each in noticed.outgoing]):

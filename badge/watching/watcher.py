@@ -1,7 +1,7 @@
 """Looks for changes to subjects, and stores them together with the messages about them.
 
-A look reads the list of all subjects. A glance reads only what has changed in the catalogue, which is cheap enough to
-do every few seconds.
+A full scan reads the list of all subjects. A quick scan reads only what has changed in the catalogue, which is cheap
+enough to do every few seconds.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Reporting:
     channels: Sequence[str]
     change_rules: ChangeRules
     most_single: int
-    """If one look yields more notices of a kind than this, they become one message."""
+    """If one scan yields more notices of a kind than this, they become one message."""
     bounds: Bounds
     has_feed: bool
     link_to: Callable[[Subject], str | None]
@@ -127,7 +127,7 @@ class Reporting:
 
 
 OVERLAP = CLOCK_TOLERANCE + timedelta(milliseconds=WRITER_PATIENCE_MILLISECONDS)
-"""How far a glance reaches back beyond the previous one.
+"""How far a quick scan reaches back beyond the previous one.
 
 The time of a change comes from the host that stores it, which reads its clock before it waits for other writers.
 Reading a change again has no effect, and takes about 0.1 ms of CPU time for each subject.
@@ -148,24 +148,24 @@ class Watcher:
     events: Events
     most: int
     """Maximum number of subjects that are watched."""
-    glanced_at: datetime | None = field(default=None, init=False)
+    seen_until: datetime | None = field(default=None, init=False)
     """The time up to which changes in the catalogue have been seen."""
     _states: dict[str, Watched] = field(default_factory=dict)
     _is_primed: bool = False
     _primed_at: datetime = NO_RUN
     """When this process began to record the subjects, if none had done so before. Earlier runs are not reported."""
     _unprimed: AbstractSet[str] = frozenset()
-    """Sources that no look has been able to list yet. The subjects in their first list are recorded, not reported."""
+    """Sources that no full scan could list so far. The subjects in their first list are recorded, not reported."""
     _missing: set[str] = field(default_factory=set)
-    """Subjects missing from the last look. One may move while the list is read, so it takes two looks to be sure."""
+    """Subjects missing from the last full scan. One may move while the list is read, so two scans are needed."""
 
     def load(self) -> None:
         """Read what was last seen."""
         progress = self.store.progress()
-        self._states, self._is_primed, self.glanced_at = self.store.states(), progress.is_primed, progress.glanced_at
+        self._states, self._is_primed, self.seen_until = self.store.states(), progress.is_primed, progress.seen_until
 
-    def look(self) -> None:
-        """Look at all subjects; raises `LeaseLost` and SQLAlchemy's errors."""
+    def full_scan(self) -> None:
+        """Look for changes to all subjects; raises `LeaseLost` and SQLAlchemy's errors."""
         now = self.clock()
         if not self._is_primed:
             self._primed_at = now
@@ -180,15 +180,15 @@ class Watcher:
         was_primed, absent = self._is_primed, {*survey.silent, *survey.listless}
         self._note([*changed, *self._unseen(survey, seen)], primes=True)
         self._unprimed = self._unprimed & absent if was_primed else absent
-        self.glanced_at = self.glanced_at or now
+        self.seen_until = self.seen_until or now
         if not (survey.is_whole if survey.read is None else all(survey.read.values())):
             self.events.emit(SubjectsUnwatched(len(self._states)))
 
     def _changed(self, survey: Survey, now: datetime) -> tuple[AbstractSet[str], Sequence[_Seen]]:
         """Return the digests of all listed subjects, and the observations of those that may have changed.
 
-        The other observations are not held in memory. On the very first look, full batches are stored at once instead
-        of being returned.
+        The other observations are not held in memory. During the very first scan, full batches are stored at once
+        instead of being returned.
         """
         seen, changed, rules = set[str](), list[_Seen](), self.reporting.change_rules
         for item in survey.items:
@@ -202,23 +202,23 @@ class Watcher:
                 changed = []
         return seen, changed
 
-    def glance(self) -> bool:
-        """Look at what has changed in the catalogue since the last time; returns whether that could be read.
+    def quick_scan(self) -> bool:
+        """Read what has changed in the catalogue since the last scan; returns whether that could be read.
 
         Raises `LeaseLost` and SQLAlchemy's errors.
         """
-        if self.subjects.changed_since is None or self.glanced_at is None or not self._is_primed:
+        if self.subjects.changed_since is None or self.seen_until is None or not self._is_primed:
             return True
         now = self.clock()
         try:
-            since = self.glanced_at - OVERLAP
+            since = self.seen_until - OVERLAP
             items, runs_since = [*self.subjects.changed_since(since)], max(since, self._primed_at)
             for some in batches(items):
                 runs = self.subjects.runs_of([item.subject for item in some])
                 self._note([one for item in some for one in self._in_order(item, runs, runs_since, now)])
         except SourceUnavailable:
-            return False  # The next look decides whether the subjects count as unknown.
-        self.glanced_at = now
+            return False  # The next full scan decides whether the subjects count as unknown.
+        self.seen_until = now
         return True
 
     def _in_order(

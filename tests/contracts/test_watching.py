@@ -64,7 +64,7 @@ def test_a_process_without_the_lease_can_change_nothing(watching: Watching) -> N
     other = watching.restarted()
     watching.survey = lambda: survey_of(watching.clock, web=S.FAILED)
     with pytest.raises(LeaseLost):
-        watching.watcher.look()
+        watching.watcher.full_scan()
     other.sees(web=S.FAILED)
     assert other.channel.heard == ["failed web"]
 
@@ -79,7 +79,7 @@ def test_changes_are_delivered_and_the_first_look_reports_nothing(watching: Watc
 def test_a_restart_neither_loses_nor_repeats_anything(watching: Watching) -> None:
     watching.sees(web=S.SUCCEEDED)
     watching.survey = lambda: survey_of(watching.clock, web=S.FAILED)
-    watching.watcher.look()  # and dies before it has delivered anything
+    watching.watcher.full_scan()  # and dies before it has delivered anything
     other = watching.restarted()
     other.sees(web=S.FAILED)
     assert other.channel.heard == ["failed web"]
@@ -254,7 +254,7 @@ def test_a_message_that_only_a_newer_version_can_read_holds_back_only_its_subjec
 ) -> None:
     watching.sees(web=S.SUCCEEDED, api=S.SUCCEEDED)
     watching.survey = lambda: survey_of(watching.clock, web=S.FAILED, api=S.SUCCEEDED)
-    watching.watcher.look()
+    watching.watcher.full_scan()
     [readable] = watching.store.everything(10)
     assert readable.message is not None
     document = json.dumps(change(readable.message.document()))
@@ -351,9 +351,9 @@ def test_if_the_only_source_fails_everything_becomes_unknown(watching: Watching,
         raise failure
 
     watching.survey = fails
-    watching.watcher.look()
+    watching.watcher.full_scan()
     watching.clock.advance(minutes=10)
-    watching.watcher.look()
+    watching.watcher.full_scan()
     watching.courier.deliver()
     assert watching.channel.heard == ["unknown web"]
 
@@ -403,7 +403,7 @@ def test_without_a_list_nothing_is_watched(watching: Watching) -> None:
         raise NoList
 
     watching.survey = has_none
-    watching.watcher.look()
+    watching.watcher.full_scan()
     assert not watching.store.progress().is_primed
 
 
@@ -441,21 +441,21 @@ def test_a_full_outbox_is_bounded_even_while_no_message_is_old_which_is_logged(w
 
 
 def test_the_feeds_are_bounded_and_the_public_one_never_names_a_private_subject(watching: Watching) -> None:
-    def look(*names: str, status: BackupStatus, visibility: Visibility = Visibility.PUBLIC) -> None:
+    def scan(*names: str, status: BackupStatus, visibility: Visibility = Visibility.PUBLIC) -> None:
         report = Report(status=status, observed_at=watching.clock(), visibility=visibility)
         watching.finds(Survey([ListedSubject(named(name), report) for name in names]))
 
-    look("web", "api", status=S.SUCCEEDED)
-    look("web", "api", status=S.FAILED)
+    scan("web", "api", status=S.SUCCEEDED)
+    scan("web", "api", status=S.FAILED)
     assert len(titles(watching.store, PUBLIC)) == len(titles(watching.store, ALL)) == 2
-    look("web", "api", status=S.FAILED, visibility=Visibility.PRIVATE)
+    scan("web", "api", status=S.FAILED, visibility=Visibility.PRIVATE)
     assert titles(watching.store, PUBLIC) == []
-    look("web", "api", status=S.SUCCEEDED, visibility=Visibility.PRIVATE)
+    scan("web", "api", status=S.SUCCEEDED, visibility=Visibility.PRIVATE)
     assert titles(watching.store, PUBLIC) == []
     assert len(titles(watching.store, ALL)) == 4
     for _ in range(20):
-        look("web", "api", status=S.FAILED)
-        look("web", "api", status=S.SUCCEEDED)
+        scan("web", "api", status=S.FAILED)
+        scan("web", "api", status=S.SUCCEEDED)
     assert len(watching.store.feed(ALL, 100)) == BOUNDS.feed
 
 
@@ -532,65 +532,65 @@ class Catalogued:
         self.watching.courier.deliver()
         return [word.split()[0] for word in self.channel.heard]
 
-    def glance(self) -> None:
-        assert self.watching.watcher.glance()
-        self.watching.store.renew(self.watching.watcher.glanced_at)
+    def quick_scan(self) -> None:
+        assert self.watching.watcher.quick_scan()
+        self.watching.store.renew(self.watching.watcher.seen_until)
 
 
-def test_runs_superseded_between_two_looks_are_reported_in_order(store: Store) -> None:
+def test_runs_superseded_between_two_scans_are_reported_in_order(store: Store) -> None:
     made = Catalogued(store)
     made.report(S.SUCCEEDED)
-    made.watching.watcher.look()
+    made.watching.watcher.full_scan()
     made.report(S.FAILED, S.SUCCEEDED, S.FAILED, S.IN_PROGRESS)
-    made.glance()
-    made.glance()
+    made.quick_scan()
+    made.quick_scan()
     assert made.heard() == ["failed", "recovered", "failed"]
     made.report(S.SUCCEEDED, S.SUCCEEDED)
-    made.glance()
+    made.quick_scan()
     assert made.heard()[3:] == ["recovered"]
 
 
 def test_runs_reported_by_a_host_whose_clock_is_behind_are_reported_once(store: Store) -> None:
     made = Catalogued(store)
     made.report(S.SUCCEEDED)
-    made.watching.watcher.look()
+    made.watching.watcher.full_scan()
     store.clock.advance(minutes=10)
-    made.glance()
+    made.quick_scan()
     behind = Catalogue(store.catalogue.database, lambda: store.clock() - CLOCK_TOLERANCE)
     for status in (S.FAILED, S.SUCCEEDED):
         store.clock.advance(seconds=1)
         behind.record(RunEvent(subject=WEB, status=status))
-    made.glance()
-    made.glance()
+    made.quick_scan()
+    made.quick_scan()
     assert made.heard() == ["failed", "recovered"]
 
 
 def test_the_first_runs_of_a_new_subject_are_reported_in_order(store: Store) -> None:
     made = Catalogued(store)
-    made.watching.watcher.look()
+    made.watching.watcher.full_scan()
     made.report(S.SUCCEEDED, S.FAILED, S.SUCCEEDED)
-    made.glance()
+    made.quick_scan()
     assert made.heard() == ["failed", "recovered"]
 
 
 def test_what_happened_while_no_process_watched_is_reported(store: Store) -> None:
     first = Catalogued(store)
     first.report(S.SUCCEEDED)
-    first.watching.watcher.look()
-    first.glance()
+    first.watching.watcher.full_scan()
+    first.quick_scan()
     first.report(S.FAILED, S.SUCCEEDED)
     second = Catalogued(store)
-    second.glance()
-    second.watching.watcher.look()
+    second.quick_scan()
+    second.watching.watcher.full_scan()
     assert second.heard() == ["failed", "recovered"]
 
 
 def test_runs_from_before_watching_began_are_not_reported(store: Store) -> None:
     made = Catalogued(store)
     made.report(S.FAILED, S.SUCCEEDED)
-    made.watching.watcher.look()
-    made.glance()
-    made.watching.watcher.look()
+    made.watching.watcher.full_scan()
+    made.quick_scan()
+    made.watching.watcher.full_scan()
     assert made.heard() == []
 
 
@@ -598,27 +598,27 @@ def test_a_backup_that_does_not_arrive_is_overdue(store: Store) -> None:
     made = Catalogued(store)
     store.checks.create(WEB, timedelta(hours=1), timedelta(minutes=10))
     made.report(S.SUCCEEDED)
-    made.watching.watcher.look()
+    made.watching.watcher.full_scan()
     store.clock.advance(minutes=69)
-    made.glance()
+    made.quick_scan()
     assert made.heard() == []
     store.clock.advance(minutes=2)
-    made.glance()
+    made.quick_scan()
     assert made.heard() == ["overdue"]
     assert made.channel.accepted[0].notices[0].overdue_since is not None
     made.report(S.SUCCEEDED)
-    made.glance()
+    made.quick_scan()
     assert made.heard()[1:] == ["recovered"]
 
 
 def test_a_run_that_is_reported_late_is_not_a_change(store: Store) -> None:
     made, now = Catalogued(store), store.clock()
     store.record(S.SUCCEEDED, started_at=now, finished_at=now)
-    made.watching.watcher.look()
-    made.glance()
+    made.watching.watcher.full_scan()
+    made.quick_scan()
     earlier = now - timedelta(hours=1)
     store.record(S.FAILED, started_at=earlier, finished_at=earlier)
-    made.glance()
+    made.quick_scan()
     assert made.heard() == []
 
 

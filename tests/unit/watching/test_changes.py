@@ -35,7 +35,7 @@ class Watch:
     notices: list[Notice] = field(default_factory=list)
 
     def sees(self, condition: Condition, minutes: float = 1) -> None:
-        """Look once, and let some time pass."""
+        """Scan once, and let some time pass."""
         self.observes(seen(condition))
         self.now += minutes * MINUTE
 
@@ -281,7 +281,7 @@ def runs(*statuses: BackupStatus) -> list[PastRun]:
         (START, START, [(C.FAILED, 1), (C.FAILED, 2)]),
         (START + 2 * MINUTE, START, []),
         (NO_RUN, START + timedelta(days=1), [(C.PROTECTED, 0), (C.FAILED, 1), (C.FAILED, 2)]),
-        (None, START + 2 * MINUTE, [(C.FAILED, 2)]),  # no run is known: only those since the last look are new
+        (None, START + 2 * MINUTE, [(C.FAILED, 2)]),  # no run is known: only those since the last scan are new
         (START - MINUTE, START, []),  # the last known run was deleted: nothing is known of the order
     ],
 )

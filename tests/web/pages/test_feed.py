@@ -45,13 +45,13 @@ class Watched:
         self.service = service
         assert service.store.take(service.store.lease())
         service.watcher.load()
-        service.watcher.look()
+        service.watcher.full_scan()
 
     def change(self, status: S, *names: str, visibility: Visibility | None = None) -> None:
         self.dashboard.clock.advance(minutes=1)
         for name in names:
             self.dashboard.record_run(named(name), status, visibility=visibility)
-        self.service.watcher.look()
+        self.service.watcher.full_scan()
 
     def titles(self, path: str = FEED) -> list[str]:
         return [entry.title for entry in self.read(path).entries]
