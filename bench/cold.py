@@ -85,7 +85,7 @@ def rows(rounds: int) -> list[str]:
     columns = ["cold badges, each with a name of its own; one worker"]
     for concurrency in CONCURRENCIES:
         columns += [f"{concurrency} at a time, relative", "per second"]
-    columns.append("badges without a status, of all")
+    columns.append("badges without a status")
     lines = []
     for name in found[CONCURRENCIES[0]]:
         cells = [name]

@@ -94,8 +94,8 @@ def rows(rounds: int) -> list[str]:
         found = in_turn(rounds, measures)
     columns = [
         f"{HERD} requests at once for one cold badge; the upstream takes {UPSTREAM_SECONDS} s",
-        "with the true status, worst and median",
-        "calls to the upstream, median and worst",
+        "with the true status: worst, median",
+        "calls to the upstream: worst, median",
         "p99",
     ]
     return table(columns, [row(name, list(itertools.chain(*herds))) for name, herds in found.items()])
@@ -105,8 +105,8 @@ def row(name: str, herds: list[Outcome]) -> list[str]:
     """Return the table's row for some servers."""
     true, calls = [herd.true for herd in herds], [herd.calls for herd in herds]
     return [
-        f"{name}; {len(herds)} herds",
+        f"{name}; {len(herds)} bursts",
         f"{min(true)}, {statistics.median(true):.0f}",
-        f"{statistics.median(calls):.0f}, {max(calls)}",
+        f"{max(calls)}, {statistics.median(calls):.0f}",
         f"{statistics.median(herd.p99_ms for herd in herds):.0f} ms",
     ]

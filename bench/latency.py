@@ -35,11 +35,11 @@ def rows(rounds: int) -> list[str]:
             },
         )
     columns = [
-        "one warm badge, one worker, and a constant ASGI application",
+        "one warm badge, one worker; relative to ASGI, one badge drawn in advance",
         "p50",
-        "relative to constant",
+        "relative",
         "p99",
-        "relative to constant",
+        "relative",
     ]
     reached = statistics.median(load.per_second for load in steady["ours"])
     return table(

@@ -69,5 +69,8 @@ def rows(rounds: int) -> list[str]:
     return [
         *speed,
         "",
-        *table(["one process", "to load the application", "to its first picture", "memory (PSS) then"], costs),
+        *table(
+            ["one process", "time to load the application", "time to the first picture", "memory (PSS) afterwards"],
+            costs,
+        ),
     ]

@@ -37,8 +37,8 @@ def contenders() -> Iterator[dict[str, Running]]:
                 "ours without the edge, `gthread`": threads,
                 "ours without the edge, granian": granian,
                 "Flask, a GET from Redis, a template; `gthread`": naive,
-                "a constant WSGI application, `gthread`": wsgi,
-                "a constant ASGI application, gunicorn's `asgi`": constant,
+                "WSGI, one badge drawn in advance; `gthread`": wsgi,
+                "ASGI, one badge drawn in advance; gunicorn's `asgi`": constant,
                 BASE: each,
                 "Node, one badge drawn in advance": once,
             }

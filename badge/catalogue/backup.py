@@ -114,7 +114,7 @@ def restore(url: str, backup: Path, now: datetime) -> Restored:
 
 
 def renew_cache_identity(url: str, now: datetime) -> None:
-    """Make everything cached so far unreachable, end all logins and give up on waiting messages.
+    """Make everything cached so far unreachable, end all logins and cancel waiting messages.
 
     For use after a restore by other means. Raises `CatalogueInUse`, `FileNotFoundError`, `SchemaFault`, `OSError`, and
     SQLAlchemy's and sqlite3's errors.
@@ -194,7 +194,7 @@ def _contents(connection: sqlite3.Connection) -> Contents:
 
 
 def _renew(url: str, now: datetime) -> None:
-    """Give the database a new identity, end all logins, give up on waiting messages, and free the watcher's lease.
+    """Give the database a new identity, end all logins, cancel waiting messages, and free the watcher's lease.
 
     A SQLite file must be locked by the caller, or known to it alone.
     """

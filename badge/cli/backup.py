@@ -75,7 +75,7 @@ def _backed_up(settings: Settings, database: Database, file: Path, now: datetime
     "only_identity",
     is_flag=True,
     help=(
-        "Instead of restoring FILE, discard all cached statuses and logins, give up on waiting notifications, and "
+        "Instead of restoring FILE, discard all cached statuses and logins, cancel waiting notifications, and "
         "migrate an older catalogue; for use after pg_restore or after restoring a whole disk."
     ),
 )

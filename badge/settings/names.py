@@ -45,7 +45,7 @@ PATHS = frozenset(
 """Settings that are paths; in the settings file, they are relative to its folder."""
 
 ENVIRONMENT_ONLY = frozenset({"BADGE_API_KEY", settings_file.VARIABLE})
-"""Variables that aren't settings of the service: the API key for `badge report --to`, and the settings file's path."""
+"""Variables that aren't settings of the service: the API key for the option `--to`, and the settings file's path."""
 
 
 def variable_for(name: str) -> str:

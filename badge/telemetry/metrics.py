@@ -99,7 +99,7 @@ METRICS = (
     Declared(
         "badge_source_unknown_words_total",
         Kind.COUNTER,
-        "Responses with an unknown status: not one of the six or, with a recipe, not in its map.",
+        "Responses with an unrecognised status: not one of the six or, with a recipe, not in its map.",
         ("source",),
     ),
     Declared("badge_subjects_unrouted_total", Kind.COUNTER, "Requests for subjects that no source matches."),

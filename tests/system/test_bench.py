@@ -82,7 +82,7 @@ def test_a_ratio_compares_results_of_the_same_round() -> None:
 
 def test_herds_are_judged_by_the_worst_one() -> None:
     herds = [Outcome(true, calls, 400.0) for true, calls in ((256, 1), (255, 1), (256, 2))]
-    assert row("ours", herds) == ["ours; 3 herds", "255, 256", "1, 2", "400 ms"]
+    assert row("ours", herds) == ["ours; 3 bursts", "255, 256", "2, 1", "400 ms"]
 
 
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
