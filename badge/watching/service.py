@@ -61,7 +61,7 @@ class WatchService:
     """Whether the parent process has ended."""
     monotonic: Callable[[], float] = time.monotonic
     busy: Callable[[], float] = time.thread_time
-    """Returns how long the calling thread has kept a processor busy."""
+    """Returns the CPU time of the calling thread, in seconds."""
     stopping: threading.Event = field(default_factory=threading.Event)
     _held_until: float = 0.0
 

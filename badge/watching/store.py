@@ -112,7 +112,7 @@ class Noticed:
     """The outcome of a scan, or of one batch of it; stored in one transaction."""
 
     states: Mapping[str, Watched | None]
-    """By digest, those that have changed; None for those to forget."""
+    """The changed states, by digest; None for a subject that is no longer watched."""
     outgoing: Sequence[Outgoing] = ()
     feeds: Mapping[str, Sequence[Message]] | None = None
     """By audience."""
