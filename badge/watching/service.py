@@ -147,7 +147,7 @@ class WatchService:
             self.stopping.wait(self.timings.tick)
         next_full, is_first = self.monotonic(), True
         while not self.stopping.is_set():
-            # Quick scan first: only it reports superseded runs, even from a time when no process watched.
+            # Quick scan first: it alone reports superseded runs, even those from a time when no process was watching.
             self._try(self.watcher.quick_scan)
             began, busy = self.monotonic(), self.busy()
             if began >= next_full:
