@@ -79,9 +79,9 @@ class Settings(BaseModel):
         ge=1,
         le=256,
         description=(
-            "Threads in each worker for badge requests. Three other groups, each with a quarter as many threads (at "
-            "least 2), serve badges whose last answer is still fresh, pages, and programs (reports, pings, health "
-            "checks and /metrics). /metrics/subjects has a single thread."
+            "Threads in each worker for badge requests. There are three more groups, each with a quarter as many "
+            "threads (at least 2): for badges whose last answer is still fresh, for pages, and for programs (reports, "
+            "pings, health checks and /metrics). /metrics/subjects has a single thread."
         ),
     )
     preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
