@@ -79,9 +79,9 @@ class Settings(BaseModel):
         ge=1,
         le=256,
         description=(
-            "Threads in each worker for badge requests. Three other groups, each with a quarter as many threads (at "
-            "least 2), serve badges whose last answer is still fresh, pages, and programs (reports, pings, health "
-            "checks and /metrics). /metrics/subjects has a single thread."
+            "Threads in each worker for badge requests. Each worker has three more groups with a quarter as many "
+            "threads each (at least 2): one for badges whose last answer is still fresh, one for pages, and one for "
+            "programs (reports, pings, health checks and /metrics). /metrics/subjects has a single thread."
         ),
     )
     preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
