@@ -8,13 +8,13 @@ The last verification with each outcome is stored. The order is that of runs (`b
   times are compared exactly, and a failure wins a tie.
 - A verification that was reported without a time has only a time of receipt, and the clock of the host that received it
   may be wrong. So if the stored one is such a pass, a failure is never placed below it. If it is such a failure, a pass
-  with a time ends it only if that time is later than the receipt.
+  with a time replaces it only if that time is later than the receipt.
 - A stored time more than `CLOCK_TOLERANCE` ahead of now counts as unknown.
 - The deletion of a subject ends its verifications, because they say nothing about backups made after it. For the same
   reason, a pass that arrives while the subject is deleted is not stored.
 
-Therefore only a later pass ends a failure, and if all times are reported, the order in which the events arrive, and how
-often, makes no difference.
+Therefore only a later pass replaces a failure, and if all times are reported, the order in which the events arrive, and
+how often, makes no difference.
 """
 
 from __future__ import annotations
