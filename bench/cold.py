@@ -82,10 +82,10 @@ def rows(rounds: int) -> list[str]:
                 name: partial(cold.measure, concurrency) for name, cold in running.items()
             }
             found[concurrency] = in_turn(rounds, measures)
-    columns = ["cold badges, each with a name of its own; one worker"]
+    columns = ["cold badges, each with a name of its own; one worker, relative to the first row"]
     for concurrency in CONCURRENCIES:
         columns += [f"{concurrency} at a time, relative", "per second"]
-    columns.append("badges without a status")
+    columns.append("badges without a status, all rounds")
     lines = []
     for name in found[CONCURRENCIES[0]]:
         cells = [name]

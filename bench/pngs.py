@@ -43,7 +43,7 @@ CONTENDERS = {"cairosvg.svg2png on the same SVG": bare, "ours": ours}
 
 
 def process_figures(*, draws_png: bool) -> tuple[float, float, float]:
-    """Return seconds to load the application, seconds to the first picture, and PSS in MB, of a fresh process."""
+    """Return seconds to load the application, seconds to draw the first badge, and PSS in MB, of a fresh process."""
     program = _PROCESS.format(more="png.draw(badge)" if draws_png else "")
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
     loaded, drawn, memory = map(float, done.stdout.split())
@@ -59,8 +59,8 @@ def rows(rounds: int) -> list[str]:
     speed = table(columns, rate_rows(found, "cairosvg.svg2png on the same SVG"))
     say("What PNGs cost a process")
     processes = {
-        "without PNG": lambda: process_figures(draws_png=False),
-        "with a first PNG": lambda: process_figures(draws_png=True),
+        "as SVG": lambda: process_figures(draws_png=False),
+        "as SVG and PNG": lambda: process_figures(draws_png=True),
     }
     costs = []
     for name, figures in in_turn(rounds, processes).items():
@@ -70,7 +70,7 @@ def rows(rounds: int) -> list[str]:
         *speed,
         "",
         *table(
-            ["one process", "time to load the application", "time to the first picture", "memory (PSS) afterwards"],
+            ["first badge of a process", "time to load the application", "time to draw it", "memory (PSS) afterwards"],
             costs,
         ),
     ]

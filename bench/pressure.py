@@ -138,7 +138,7 @@ def rows(rounds: int) -> list[str]:
         report_backup(folder)
         measures = {what: partial(measure, folder) for what, measure in PRESSURES.items()}
         found = in_turn(min(rounds, MOST_ROUNDS), measures)
-    columns = [f"one warm badge, {PER_SECOND} a second, while", "p50", "p99", "requests answered"]
+    columns = [f"one warm badge, {PER_SECOND} a second, while", "p50", "p99", "requests answered, all rounds"]
     return table(columns, [_row(what, loads) for what, loads in found.items()])
 
 

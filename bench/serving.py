@@ -71,7 +71,7 @@ def _throughput(found: Found) -> list[str]:
         for concurrency, by_name in found.items()
     }
     columns = [
-        f"one warm badge, one worker; `gthread` and granian with {THREADS} threads",
+        f'one warm badge, one worker; relative to "{BASE}"; `gthread` and granian with {THREADS} threads',
         *(f"{c} at a time, relative" for c in CONCURRENCIES),
     ]
     return table(
@@ -90,7 +90,7 @@ def _throughput(found: Found) -> list[str]:
 def _latencies(found: Found) -> list[str]:
     """Latency under full load: beyond the first column, mostly queueing."""
     return table(
-        ["the same: p50, p99", *(f"{c} at a time" for c in CONCURRENCIES)],
+        ["the same servers and load: p50, p99", *(f"{c} at a time" for c in CONCURRENCIES)],
         [[name, *(_milliseconds(by_name[name]) for by_name in found.values())] for name in found[LISTED_CONCURRENCY]],
     )
 

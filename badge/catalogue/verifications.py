@@ -13,7 +13,7 @@ The last verification with each outcome is stored. The order is that of runs (`b
 - The deletion of a subject ends its verifications, because they say nothing about backups made after it. For the same
   reason, a pass that arrives while the subject is deleted is not stored.
 
-Therefore only a later pass ends a failure. If all times are reported, it makes no difference in which order, or how
+Therefore only a later pass replaces a failure. If all times are reported, it makes no difference in which order, or how
 often, the events arrive.
 """
 

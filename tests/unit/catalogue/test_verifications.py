@@ -1,4 +1,4 @@
-"""The latest verification is the same in whatever order its events arrive, and only a later pass ends a failure."""
+"""The latest verification is the same in whatever order its events arrive, and only a later pass replaces a failure."""
 
 from __future__ import annotations
 
