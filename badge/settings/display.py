@@ -35,5 +35,7 @@ def _as_text(name: str, value: object) -> str:
             return without_password(value.get_secret_value()) if name.endswith("_url") else "<secret>"
         case timedelta():
             return show_duration(value)
+        case bool():
+            return "on" if value else "off"
         case _:
             return str(value)

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from badge.installation import install_command
 from badge.raw_path import NEVER_IN_PREFIX
@@ -168,6 +175,15 @@ def _allowed_users(value: str) -> str:
     return ",".join(entries)
 
 
+def _on_or_off(value: object, parse: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return parse(value)
+    except ValidationError:
+        raise ValueError("must be on or off") from None
+
+
+OnOrOff = Annotated[bool, WrapValidator(_on_or_off)]
+"""Also accepts true and false."""
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Lifetime = Annotated[Duration, between(timedelta(seconds=1), timedelta(days=1))]
 HttpUrl = Annotated[str, AfterValidator(http_address)]

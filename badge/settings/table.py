@@ -18,6 +18,7 @@ from badge.settings.kinds import (
     Duration,
     HttpUrl,
     Lifetime,
+    OnOrOff,
     PublicUrl,
     RedisUrl,
     at_least,
@@ -84,7 +85,9 @@ class Settings(BaseModel):
             "programs (reports, pings, health checks and /metrics). /metrics/subjects has a single thread."
         ),
     )
-    preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
+    preload: OnOrOff = Field(
+        True, description="Whether to load the application before forking, so that workers share memory: on or off."
+    )
     metrics_token: SecretStr | None = Field(
         None,
         description=(

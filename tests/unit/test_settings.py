@@ -206,6 +206,11 @@ def test_shown_settings_hide_passwords_and_keys() -> None:
     assert values["BADGE_REDIS_URL"] == "rediss://<secret>@cache:6380/1"
 
 
+@pytest.mark.parametrize(("text", "word"), [("off", "off"), ("false", "off"), ("on", "on"), ("true", "on")])
+def test_a_switch_is_shown_as_on_or_off_however_it_was_written(text: str, word: str) -> None:
+    assert shown(load({"BADGE_PRELOAD": text}))["BADGE_PRELOAD"] == word
+
+
 def test_a_misspelt_variable_is_reported_with_the_nearest_setting() -> None:
     assert unknown_variables({"BADGE_WORKER": "2"}) == ["BADGE_WORKER is not a setting; did you mean BADGE_WORKERS?"]
     assert unknown_variables({"BADGE_WORKERS": "2", "BADGE_REDIS_URL_FILE": "x"}) == []

@@ -90,7 +90,7 @@ def problems(model: type[BaseModel], **values: object) -> list[tuple[ErrorDetail
 
 WRONG: list[tuple[type[BaseModel], str, object, str]] = [
     (Settings, "dashboard", "closed", "or off"),
-    (Settings, "preload", "perhaps", "must be true or false"),
+    (Settings, "preload", "perhaps", "must be on or off"),
     (Settings, "workers", "many", "must be a whole number"),
     (Settings, "workers", 1.5, "must be a whole number"),
     (Settings, "workers", 0, "must be 1 or more"),
