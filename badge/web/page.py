@@ -46,7 +46,7 @@ def with_etag(body: bytes, status: int, headers: Mapping[str, str], content_type
 
 
 def message(status: int, title: str, text: str) -> Response:
-    """Render an error page: what happened as its title, and what to do about it."""
+    """Render an error page: what happened as its title, and what to do about it. Backticks mark commands."""
     return show("message.html", status, http_status=status, title=title, text=text)
 
 

@@ -271,6 +271,7 @@ def test_guesses_are_refused_after_a_while_with_the_time_to_wait(dashboards: Das
     refused = submit(client, token=TOKEN)
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "600")
     assert "Try again in 10 min" in refused.text
+    assert "with <code>badge login-link</code>, works" in refused.text
     dashboard.clock.advance(seconds=WINDOW.total_seconds() + 1)
     assert submit(client, token=TOKEN).status_code == 303
     assert dashboard.parts.events.metrics.registry.get_sample_value("badge_log_ins_total", {"end": "throttled"}) == 2
