@@ -134,7 +134,7 @@ def test_a_summary_can_require_verifications(store: Store) -> None:
     assert store.catalogue.summary(SummaryQuery(ACME)).by_standing == {Standing.PROTECTED: 4, Standing.FAILED: 1}
 
 
-def test_subjects_verified_too_long_ago_count_as_in_a_list(store: Store) -> None:
+def test_subjects_verified_too_long_ago_are_counted_like_those_in_a_list(store: Store) -> None:
     for before, latest in product(REPORTABLE, REPORTABLE):
         for step in ("verified", "verified two hours ago"):
             subject = Subject.legacy("acme", f"{before}, {latest}, {step}")
