@@ -1,4 +1,4 @@
-"""The latest verification is the same in whatever order its events arrive, and only a later pass ends a failure."""
+"""The latest verification does not depend on the order in which events arrive, and only a later pass ends a failure."""
 
 from __future__ import annotations
 
