@@ -79,7 +79,7 @@ bench: $(VENV)/.ready-dev ## Benchmark against peers; writes the results to benc
 soak: setup ## Run services under load and faults for several minutes; check for lost data and leaks.
 	@$(BIN)/python -m bench.soak $(ARGS)
 
-image-check: $(VENV)/.ready-dev ## Build the image and start config/compose.yaml with Podman, and test them (needs root).
+image-check: $(VENV)/.ready-dev ## Build the image and test it with Podman: alone, with Compose and as the Helm chart's pod (needs root).
 	@scripts/system-packages "the image check" debootstrap podman crun netavark aardvark-dns iptables catatonit
 	@$(BIN)/python scripts/image_check.py
 

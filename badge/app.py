@@ -229,7 +229,7 @@ class Parts:
     cache_fault: Callable[[], str | None]
     """Uses the shared cache as the service does; returns what is wrong with it, if anything."""
     paths: Paths
-    """Builds every path that leaves the service."""
+    """Builds the paths in links, forms, redirects and snippets, with the path prefix."""
     lease_readings: WorkerPool
     """Reads the watcher's lease for /readyz."""
 
@@ -256,7 +256,7 @@ class Parts:
             return
         from badge.catalogue.faults import UNUSABLE  # noqa: PLC0415 - loads SQLAlchemy
 
-        # If the database can't be used, the check at start-up has reported that, and so does every request.
+        # If the database can't be used, the check at start-up has already reported it, and every request will too.
         with contextlib.suppress(*UNUSABLE):
             self.catalogue.store.report_for(Subject("any", "any", "any", "any"))
         self.catalogue.store.database.close()
@@ -362,7 +362,7 @@ def build_edge(parts: Parts) -> Edge:
 
 @dataclass(frozen=True, slots=True)
 class BuiltAround:
-    """What was built along with a WSGI application, for gunicorn's server hooks in the master and in each worker."""
+    """The edge, readiness and parts of a WSGI application, for gunicorn's server hooks in master and workers."""
 
     edge: Edge
     readiness: Readiness
@@ -370,13 +370,13 @@ class BuiltAround:
 
 
 def built_around(site: Flask) -> BuiltAround:
-    """Return what `build_app` has built around a WSGI application."""
+    """Return the `BuiltAround` that `build_app` stored in a WSGI application."""
     built: BuiltAround = site.extensions[BUILT_AROUND]
     return built
 
 
 def edge_around(site: Flask) -> Edge:
-    """Return the ASGI application around a WSGI application that `build_app` has made."""
+    """Return the ASGI application around a WSGI application made by `build_app`."""
     return built_around(site).edge
 
 

@@ -174,7 +174,7 @@ class Face:
     message: str
     tone: Tone
     icon: str
-    """Name of the glyph with the same meaning."""
+    """Name of the status glyph that goes with the message."""
     holds_for: timedelta
     bars: tuple[Bar, ...] = ()
     details: str = ""
@@ -284,7 +284,7 @@ def _status(resolution: Resolution, look: Look) -> Face:
 def _overdue(resolution: Resolution, look: Look) -> Face | None:
     """The overdue face, if the last success is older than `max_age`. It replaces only green statuses.
 
-    A failure stays a failure: orange would look better than red.
+    A failed status stays red, because orange would look less serious.
     """
     if not _can_be_overdue(resolution.status) or (left := _until_overdue(resolution, look)) > timedelta(0):
         return None
@@ -339,9 +339,9 @@ def last_success(resolution: Resolution) -> datetime | None:
 
 
 def _until_times_count(resolution: Resolution) -> timedelta:
-    """Time until a reported time that is still too far in the future begins to count.
+    """Time until the next reported time stops being ignored as too far in the future.
 
-    Until then it is ignored. If there are several, the first one decides.
+    A time is ignored while it is more than `CLOCK_TOLERANCE` ahead of now.
     """
     report, now = resolution.report, resolution.now
     verified_at = report.verification and report.verification.at

@@ -56,7 +56,7 @@ class ContractBroken(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ParsedStatus:
-    """A report, and whether its status is unknown because the document's is not one of the six."""
+    """A report, and whether it counts as unknown because the document's status is not one of the six."""
 
     report: Report
     has_unknown_status: bool
@@ -83,9 +83,9 @@ def status_document(subject: Subject, report: Report) -> dict[str, object]:
 def report_from(document: object, *, asked_for: Subject, now: datetime) -> ParsedStatus:
     """Return the report in a BackupStatus object; raises `ContractBroken`.
 
-    Because clocks differ, the time of a past event that is slightly ahead of `now` counts as `now`. One that is further
-    ahead is returned unchanged: it counts as unknown, which is not the same as missing. `observedAt` is capped at
-    `now`.
+    Because clocks differ, the time of a past event that is slightly ahead of `now` counts as `now`. A time further
+    ahead is returned unchanged; callers treat it as unknown, which is not the same as missing. `observedAt` is capped
+    at `now`.
     """
     if not isinstance(document, dict):
         raise ContractBroken(FailureKind.NOT_AN_OBJECT)

@@ -234,7 +234,7 @@ class PingAnswered:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueFailed:
-    """The catalogue's database failed: a client was asked to retry later, or a source was unavailable."""
+    """The catalogue's database failed, so a client was asked to retry later, or a status or list was unavailable."""
 
     operation: str
     error: str
@@ -277,12 +277,12 @@ class LogInTried:
 
 @dataclass(frozen=True, slots=True)
 class WatchBegun:
-    """This process has the lease and has looked at all subjects; it watches for changes from now on."""
+    """This process has the lease and has scanned all subjects; it watches for changes from now on."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchFailed:
-    """The watcher can't work at the moment; it tries again."""
+    """The watcher can't work at the moment; it will retry."""
 
     reason: str
     """One sentence for operators, without addresses or secrets."""

@@ -10,10 +10,10 @@ FINISHED = "badge.finished"
 """Key in the WSGI environment under which the badge routes leave the finished answer."""
 
 MAY_COUNT = "badge.may_count"
-"""WSGI environment key of a function that returns whether the badge routes may count their answer in the metrics.
+"""Key in the WSGI environment of a function that the badge routes call once, to learn whether to count their answer.
 
-It returns False if the edge gave up waiting and counted an answer of its own, or if the edge itself made the request
-to refresh a stored answer.
+They must not if the edge gave up waiting and counts an answer of its own, or if the request is the edge's own, to
+refresh a stored answer.
 """
 
 Headers = list[tuple[str, str]]

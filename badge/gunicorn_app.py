@@ -1,6 +1,6 @@
 """`python -m badge.gunicorn_app`: the service on gunicorn, without gunicorn's command line and configuration file.
 
-Unlike the `gunicorn` command, this needs no file outside of the package.
+Unlike the `gunicorn` command, this needs no file outside the package.
 """
 
 from __future__ import annotations

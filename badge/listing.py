@@ -126,7 +126,7 @@ class Standing(StrEnum):
     OVERDUE = "overdue"
     """The next backup is overdue, or the last success is too old."""
     UNKNOWN = "unknown"
-    """Never backed up, or not known."""
+    """Never backed up, or its status is unknown."""
     UNVERIFIED = "unverified"
     """Only in summaries that require a verification: protected, but without a recent enough one."""
 
@@ -205,7 +205,7 @@ class ListingTotals:
 
     @property
     def need_attention(self) -> int:
-        """Subjects whose backup failed, is overdue, or is not known."""
+        """Subjects whose backup failed or is overdue, or whose status is unknown."""
         return self.by_status.get(BackupStatus.FAILED, 0) + self.by_status.get(BackupStatus.UNKNOWN, 0)
 
     @property
@@ -249,9 +249,9 @@ class KnownTotals:
 
 
 class SubjectFacts(NamedTuple):
-    """What metrics show of a subject: few and plain values, because thousands are read at a time.
+    """The facts about a subject that metrics show: a few plain values, because thousands of subjects are read at once.
 
-    Times are in microseconds since 1970; what is not known is None.
+    Times are in microseconds since 1970; unknown values are None.
     """
 
     platform: str
@@ -280,7 +280,7 @@ class KnownFacts:
     """The facts about all subjects, or about as many as were requested."""
 
     batches: Iterable[Sequence[SubjectFacts]]
-    """Can be read once. Raises `SourceUnavailable` if the source fails meanwhile."""
+    """Can be read once. Raises `SourceUnavailable` during iteration if the source fails."""
     number: int
     """Number of all subjects."""
     is_whole: bool = True

@@ -62,7 +62,7 @@ def answers_without_prefix(path: str) -> bool:
 def raw_path_of(target: str) -> str:
     """Return the percent-encoded path of a request target, which may be a whole URL; empty if it has none.
 
-    A target that can't be parsed is returned as its own path, under which nothing is found.
+    A target that can't be parsed is returned whole, which matches no route.
     """
     if target.startswith("/"):
         # urlsplit would treat the first segment of "//badge/…" as a host.

@@ -1,4 +1,4 @@
-"""Patterns that select subjects, part by part: for `match` in sources.toml, API keys and private tokens."""
+"""Patterns that select subjects, part by part: in sources.toml and notify.toml, API keys, private tokens and URLs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Pattern:
     def matches_all_of(self, scope: SubjectScope | None, name: str | None = None) -> bool:
         """Whether every subject in the scope matches; with `name`, every one whose name matches that pattern.
 
-        Patterns are compared as text, so the answer is False if `name` is only narrower than a pattern of ours.
+        Patterns are compared as text, so the result is False for a `name` that is narrower than one of these patterns,
+        such as `web-*` for `w*`.
         """
         covers_names = any(pattern in ("*", name) for pattern in self.alternatives.get("name", ["*"]))
         known = self._of(scope) if scope else {}
@@ -119,7 +120,7 @@ class PathPattern:
         if len(segments) < 2:
             raise InvalidSubject("use owner/repository, platform/account/type or platform/account/type/name")
         if len(segments) == 2 and segments[0].lower() in _PLATFORMS:
-            raise InvalidSubject(f"two parts mean owner/repository; for all of a platform write {segments[0]}/*/*")
+            raise InvalidSubject(f"two parts mean owner/repository; for a whole platform, write {segments[0]}/*/*")
         return cls(text, Subject.from_segments(segments))
 
     @classmethod

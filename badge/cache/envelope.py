@@ -1,7 +1,7 @@
 """Cache entries as JSON bytes, and the names of their Redis keys.
 
-Never pickle: someone who can write to the cache must not be able to run code here, or to put one subject's status on
-another's badge.
+Not pickle, because someone who can write to the cache must not be able to run code here. Each entry contains its key,
+so that it can't be copied to another subject's badge.
 """
 
 from __future__ import annotations

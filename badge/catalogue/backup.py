@@ -29,7 +29,7 @@ from badge.listing import microseconds
 _TABLES = {"alembic_version", "subjects", "runs", "api_keys"}
 _LOGS = ("-wal", "-journal")
 RESTORED = "restored"
-"""The failure recorded for messages that waited in a restored backup; they are not sent."""
+"""The failure recorded for messages that were waiting when a restored backup was made; they are not sent."""
 
 
 class BadBackup(Exception):
@@ -65,8 +65,8 @@ def back_up(database: Database, target: Path, now: datetime) -> Contents:
     """Write a consistent copy of the database to a new file; others may write in the meantime.
 
     The database is left as it is, even if its schema is an older version's: `restore` migrates the copy. Raises
-    `FileExistsError`, `BadBackup` if there is no database or it is damaged, `OSError`, and SQLAlchemy's and sqlite3's
-    errors.
+    `BadBackup` if there is no database or it is damaged; also `FileExistsError`, `OSError`, and SQLAlchemy's and
+    sqlite3's errors.
     """
     file = database_file(database.url)
     assert file is not None
@@ -200,7 +200,7 @@ def _renew(url: str, now: datetime) -> None:
     """
     with contextlib.closing(Database(url, takes_lock=False)) as database, database.writing() as connection:
         connection.execute(update(identity).values(cache_identity=secrets.token_hex(16), backed_up_at=None))
-        connection.execute(delete(logins))  # some may have ended or been used since
+        connection.execute(delete(logins))  # since the backup, sessions may have been ended, and links used
         # Most of these messages were delivered after the backup was made. They are not sent again, but listed as
         # abandoned.
         waiting = update(outbox).where(outbox.c.given_up_at.is_(None))

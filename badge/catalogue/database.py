@@ -1,4 +1,4 @@
-"""The catalogue's database: an engine that survives forks, and transactions."""
+"""The catalogue's database: transactions, and an engine that survives forks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from badge.catalogue.schema import identity
 from badge.resilience.per_process import PerProcess
 
 # How long to wait for other connections, and for PostgreSQL to answer at all. Readers have to stay within the 1.7 s
-# for which a badge waits for its source; writers may wait longer, because the clients that report backups do, too.
+# for which a badge waits for its source; writers may wait longer, as do the clients that report backups.
 READER_PATIENCE_MILLISECONDS = 1_000
 WRITER_PATIENCE_MILLISECONDS = 10_000
 
@@ -213,8 +213,8 @@ def _allocate_index(url: str) -> None:
     """Reserve disk space for the index; raises `OperationalError` if there is none.
 
     SQLite maps the file but writes only one byte in 4 KiB of it, so on a file system with smaller blocks a full disk
-    would end the process (SIGBUS). Done only before a process's first connection to the file: closing any descriptor
-    of it gives up the locks that the process holds (sqlite.org/howtocorrupt.html, section 2.2).
+    would end the process (SIGBUS). Done only before a process's first connection to the database: closing any
+    descriptor of the index gives up the locks that the process holds on it (sqlite.org/howtocorrupt.html, section 2.2).
     """
     location = make_url(url)
     file = Path(location.database or "")

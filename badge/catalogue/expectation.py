@@ -102,7 +102,7 @@ def as_expected(report: Report, overdue_at: datetime | None) -> Report:
 
 
 def latest_believed(now: datetime) -> datetime:
-    """Return the latest stored time that is believed; later ones are ahead of now and count as unknown."""
+    """Return the time up to which stored times are believed; later ones count as unknown."""
     return now + CLOCK_TOLERANCE
 
 
@@ -116,7 +116,7 @@ def overdue_at(believed: Moments) -> ColumnElement[datetime]:
 
 
 def overdue_despite_future_end(connection: Connection, now: datetime, most: int = MOST_DESPITE_END) -> Sequence[int]:
-    """Return the IDs of subjects that are overdue although their `overdue_at` is ahead; none if all clocks are right.
+    """Return the IDs of subjects that are overdue although `overdue_at` is in the future; none if clocks are right.
 
     Returns at most `most` IDs. Any further ones are listed as failed, but filters and totals use their recorded status.
     """

@@ -1,4 +1,4 @@
-"""The facts about each subject that metrics show, in batches. Rows are small, because thousands are read at a time."""
+"""What the metrics of subjects show, read in batches. Rows are small, because thousands are read at a time."""
 
 from __future__ import annotations
 

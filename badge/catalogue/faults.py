@@ -46,7 +46,7 @@ _POSTGRESQL = {
     "42P07": _MISMATCH,
     "53": "its server has no space or no connections left",
     "57": "its server is starting or stopping",
-    "57014": "its server cancelled a statement, such as one that exceeded its time limit",
+    "57014": "its server cancelled a statement, for example because it exceeded its time limit",
 }
 """By SQLSTATE, or by its class (the first two characters)."""
 

@@ -4,15 +4,15 @@ Events may arrive late, repeatedly, out of order, and through hosts whose clocks
 subject's next sequence number, and the run with the highest number decides the status:
 
 - An event without times counts as the newest when it arrives, whatever any clock says. So does a deletion: the runs
-  known by then no longer count, and any other run brings the subject back.
+  known by then no longer count, and a run that is first reported after it brings the subject back.
 - An event with times is placed below every run that happened later. Reported times are compared exactly: the starts if
   both runs have one, otherwise the latest times. A run that was reported without times has only a time of receipt, and
   the clock of the host that received it may be wrong. Such a run counts as later only if the times differ by more than
   `CLOCK_TOLERANCE`, and never as later than a failure.
 - A stored time more than `CLOCK_TOLERANCE` ahead of now counts as unknown.
 
-Therefore, if the start and the end of each run are reported, the order of the runs is the same in whatever order their
-events arrive, and however often.
+Therefore, if the start and the end of each run are reported, the order of the runs is the same no matter in which
+order, or how often, their events arrive.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class State:
     status: BackupStatus
     newest: Run | None
     last_success_at: datetime | None
-    """When the last success ended; ahead of now if a wrong clock reported it, so its real time is unknown."""
+    """When the last success ended. If a wrong clock reported it, this is ahead of now, and the real time is unknown."""
     last_finished: BackupStatus | None
     last_ended_at: datetime | None
     """The end of the last finished run with a known end."""

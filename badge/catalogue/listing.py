@@ -226,9 +226,9 @@ class Listing:
         return conditions if narrowed is None else [*conditions, narrowed]
 
     def _narrowed(self, connection: Connection, most: int) -> ColumnElement[bool] | None:
-        """Return a condition that lists the IDs found through one index; None if every one finds more than `most`.
+        """Return a condition that lists the IDs found through one index; None if each index finds more than `most`.
 
-        Without it, databases scan all subjects in the requested order to find the few that match.
+        Without the condition, databases scan all subjects in the requested order to find the few that match.
         """
         if _has_nul(self.filter):
             return None
@@ -336,9 +336,9 @@ def _has_nul(filter: ListingFilter) -> bool:
 
 
 def _indexed(filter: ListingFilter, now: datetime, overdue: ColumnElement[bool]) -> Iterator[Select[Any]]:
-    """Yield a query for each condition on words, times or statuses: the IDs that meet it.
+    """Yield, for each condition on words, times or statuses, a query for the IDs that meet it.
 
-    They come from an index, or from the narrow table of paths.
+    Each reads an index, or the narrow table of paths.
     """
     if filter.words:
         yield select(subject_paths.c.subject_id).where(*map(_contains, filter.words))

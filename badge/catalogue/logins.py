@@ -108,7 +108,7 @@ class LoginThrottle:
     def begin(self, address: str) -> timedelta | None:
         """Record an attempt from this address; returns how long to wait if it is refused, else None.
 
-        A refused attempt is not recorded, so the number of stored attempts is limited, and the wait does end.
+        A refused attempt is not recorded: stored attempts stay few, and further attempts don't prolong the wait.
         """
         hashed = _address_digest(address)
         with _reading(self.database) as connection:

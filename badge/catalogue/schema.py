@@ -251,9 +251,9 @@ subject_paths = Table(
     Column("short_path", Text, nullable=False),
 )
 
-# Number of subjects by status, last outcome, visibility and verification: in rows for each type of each account, and in
-# rows for all subjects together, whose three keys are empty. Updated by each transaction that changes a subject, in one
-# of several shards, so that transactions rarely wait for each other.
+# Numbers of subjects by status, last outcome, visibility and verification. There are rows for each type in each
+# account, and rows for all subjects together, whose three keys are empty. Each transaction that changes a subject
+# updates one of several shards, so that transactions rarely wait for each other.
 totals = Table(
     "totals",
     metadata,

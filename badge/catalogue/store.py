@@ -280,8 +280,8 @@ class Catalogue:
     def _save(
         self, connection: Connection, subject: Row[Any], before: History, history: History, now: datetime
     ) -> None:
-        # Ages are as of the previous change, so that a single event through a host whose clock is far ahead prunes
-        # nothing by age.
+        # Ages are measured at the previous change. Otherwise, a single event through a host whose clock is far ahead
+        # could prune runs by age.
         pruned = self._prunable(history, min(now, subject.updated_at))
         if pruned:
             old = runs.c.subject_id == subject.id, runs.c.started_at.in_(pruned)
@@ -310,8 +310,10 @@ def _verified(
 ) -> tuple[dict[str, object], bool]:
     """Store a verification; return the columns of the subject's row, and whether it counts as the latest.
 
-    A pass is not stored while the subject is deleted: it would count for backups made later. A failure is, because it
-    may be about a new backup whose report is still to come.
+    While the subject is deleted, a pass is not stored, because it would count for backups made later. A failure is
+    stored, because it may be about a new backup whose report is still to come.
+
+    A verification whose reported time is not after the last deletion is never stored.
     """
     if status is BackupStatus.DELETED and event.outcome is VerificationOutcome.PASSED:
         return {}, False

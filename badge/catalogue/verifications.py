@@ -7,14 +7,14 @@ The last verification with each outcome is stored. The order is that of runs (`b
 - An event with a time is placed below the stored verification of the other outcome if that one is later. Two reported
   times are compared exactly, and a failure wins a tie.
 - A verification that was reported without a time has only a time of receipt, and the clock of the host that received it
-  may be wrong. So if the stored one is such a pass, a failure is never placed below it. If it is such a failure, a pass
-  with a time ends it only if that time is later than the receipt.
+  may be wrong. A failure is therefore never placed below such a pass. A pass with a time is placed above such a failure
+  only if that time is later than the receipt.
 - A stored time more than `CLOCK_TOLERANCE` ahead of now counts as unknown.
 - The deletion of a subject ends its verifications, because they say nothing about backups made after it. For the same
   reason, a pass that arrives while the subject is deleted is not stored.
 
-Therefore only a later pass ends a failure, and if all times are reported, the order in which the events arrive, and how
-often, makes no difference.
+Therefore only a later pass ends a failure. If all times are reported, it makes no difference in which order, or how
+often, the events arrive.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ _STORED = tuple(verifications.c[name] for name in StoredVerification.__dataclass
 
 @dataclass(frozen=True, slots=True)
 class Verifications:
-    """The last verification of a subject with each outcome."""
+    """A subject's last verification with each outcome."""
 
     by_outcome: Mapping[VerificationOutcome, StoredVerification]
 

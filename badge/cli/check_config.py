@@ -138,8 +138,8 @@ def _findings(configuration: app.Configuration) -> Iterator[Finding]:
     yield Finding.of("pictures", fault and png_check.consequence_of(fault), "PNGs can be drawn")
     if known.public_url is None:
         text = (
-            "BADGE_PUBLIC_URL is not set: pages build links from the address that each request was sent to, and a "
-            "proxy on this machine may expose /metrics, which requests from loopback can read without a token"
+            "BADGE_PUBLIC_URL is not set: pages build links from the address that each request was sent to; requests "
+            "from loopback can read /metrics without a token, so a proxy on this machine may expose the metrics"
         )
         yield Finding(Level.NOTE, "links", text)
     elif known.path_prefix:

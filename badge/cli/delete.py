@@ -34,7 +34,7 @@ def delete(subject: Subject, *, yes: bool) -> None:
         except NothingKnown as error:
             raise Fault(f"{error}.") from None
         except IsExpected as error:
-            raise Fault(f"{error}; run `badge check delete {subject.path}` first") from None
+            raise Fault(f"{error}; run `badge check delete {subject.path}` first.") from None
         invalidate_status(parts, subject)
     click.echo(f"{deleted.subject.path}: deleted, {_with_runs(deleted)}")
 

@@ -120,10 +120,12 @@ def url(subject: Subject, format: str, *, short: bool, private: bool, link: str 
     if short and subject.legacy_path is None:
         raise Fault("Only GitHub repositories have a short URL.")
     chosen = Link(link) if link else link_policy(settings).usual
-    if chosen not in link_policy(settings).offered:
+    offered = link_policy(settings).offered
+    if chosen not in offered:
         raise Fault("There are no status pages, because BADGE_STATUS_PAGES is off.")
     if link and chosen is Link.REPOSITORY and repository_url(subject) is None:
-        raise Fault("The address of this repository is not known; use --link status or --link none.")
+        others = " or ".join(f"--link {other.value}" for other in offered if other is not Link.REPOSITORY)
+        raise Fault(f"The address of this repository is not known; use {others}.")
     try:
         query = {TOKEN: PrivateTokens(partial(signing_key, settings)).of(subject)} if private else {}
     except NoSigningKey as fault:

@@ -70,7 +70,7 @@ def create(name: str, scopes: Sequence[str], patterns: Sequence[PathPattern], ex
         except (NameTaken, ValueError) as error:
             raise Fault(f"{error}.") from None
     click.echo(plain)
-    use = "Ping /ping/KEY/SLUG with it" if Scope.PING in scopes else "Send it as X-API-Key"
+    use = "Use it as KEY in /ping/KEY/SLUG" if Scope.PING in scopes else "Send it as X-API-Key"
     # On standard error, so that scripts can capture the key alone.
     click.echo(f"Store it now: it is not shown again. {use}.", err=True)
 

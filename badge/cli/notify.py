@@ -66,7 +66,7 @@ def _line(channel: ChannelTable, result: str, *, is_fine: bool) -> str:
 @notify.command(epilog=examples("badge notify test", "badge notify test ops"))
 @click.argument("channels", nargs=-1)
 def test(channels: Sequence[str]) -> None:
-    """Send a test message to CHANNELS, by default to all of them, at once and without retries.
+    """Send a test message to CHANNELS (by default, all), immediately and without retries.
 
     Exit code 1 if a channel does not accept it.
     """

@@ -83,7 +83,7 @@ def try_out(name: str, subject: Subject) -> None:
         responsible = parts.resolver.routing.source_for(subject)
         # Not an error: a source can be tried before any subject is routed to it.
         if responsible is not source:
-            click.echo(f"note: the badge of {subject.path} uses {responsible.name if responsible else 'no source'}")
+            click.echo(f"Note: the badge of {subject.path} uses {responsible.name if responsible else 'no source'}.")
         try:
             report = _explained(source, subject, parts.settings.upstream_timeout.total_seconds(), click.echo)
         except SourceUnavailable as unavailable:

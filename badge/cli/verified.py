@@ -37,7 +37,7 @@ def verified(**given: Any) -> None:
     """Report that a backup of SUBJECT was verified: by restoring something from it, or by checking its data.
 
     SUBJECT is platform/account/type/name, owner/repository for a GitHub repository, or a repository's
-    URL. A successful backup never counts as verified by itself.
+    URL. A successful backup alone does not count as verified.
     """
     report_and_print(_event(given), given, _outcome)
 

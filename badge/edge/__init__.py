@@ -1,1 +1,4 @@
-"""The edge: an ASGI application in front of Flask that caches and shares badges, and keeps slow clients off threads."""
+"""The edge: an ASGI application in front of Flask.
+
+It caches badges, collapses identical requests, and keeps slow clients from occupying threads.
+"""

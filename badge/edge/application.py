@@ -43,7 +43,7 @@ class Refusals(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EdgeLimits:
-    """What the edge holds, and how many requests run or wait at a time."""
+    """Limits on the edge's memory, threads, queues and waiting times."""
 
     cache: EdgeCacheLimits
     threads: Mapping[Audience, int]

@@ -35,7 +35,7 @@ _NO_BODY: Message = {"type": "http.response.body", "body": b""}
 
 @dataclass(frozen=True, slots=True)
 class EdgeCacheLimits:
-    """How long answers are served again, and how many are kept."""
+    """How long answers are reused, and how many are stored."""
 
     held_seconds: float = 0.5
     most_entries: int = 4_096

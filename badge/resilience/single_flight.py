@@ -50,7 +50,10 @@ class SingleFlight(Generic[Key, Result]):
         self._flights: dict[Key, Flight[Result]] = {}
 
     def board(self, key: Key) -> tuple[Flight[Result], bool]:
-        """Return the key's flight and whether it is new; if it is, the caller must call `over` and end it."""
+        """Return the key's flight and whether it is new.
+
+        A caller that gets a new flight must call `over` and then end the flight.
+        """
         with self._lock:
             flight = self._flights.get(key)
             if flight is not None:

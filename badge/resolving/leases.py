@@ -11,7 +11,7 @@ from badge.ports import Lease
 from badge.resilience.per_process import PerProcess
 from badge.resilience.worker_pool import start_thread
 
-# A lease expires after a second; this leaves two renewals before that.
+# A lease expires after a second, which leaves time for two renewals.
 RENEWAL_SECONDS = 0.35
 
 

@@ -47,7 +47,7 @@ class Lifetimes:
         return max(self.longest, self.deleted, LONGEST_PAUSE)
 
     def of(self, report: Report, now: datetime) -> timedelta:
-        """Return the lifetime of a report fetched now: it ends no later than the badge would change by itself.
+        """Return the lifetime of a report fetched now; it ends at the latest when the badge would change by itself.
 
         It is never shorter than `SHORTEST_LIFETIME`. A private report has the lifetime of "no such subject", which is
         what the public is shown, so that lifetimes don't reveal which of the two it is.

@@ -98,10 +98,10 @@ class Resolver:
         self.cache.invalidate(self.key(subject))
 
     def renew(self, subject: Subject) -> None:
-        """Drop the cached report of a subject that was just reported; from a local source, fetch the new one at once.
+        """Drop the cached report of a subject that has changed; from a local source, fetch the new one at once.
 
-        If the next request for a badge had to fetch it, it would take longer and so reveal that a private subject
-        exists.
+        Otherwise the next request for its badge would have to fetch it. That request would take longer, which would
+        reveal that a private subject exists.
         """
         self.invalidate(subject)
         source = self.routing.source_for(subject)
@@ -254,7 +254,7 @@ class _Reader:
         if entry is None or entry.report is None:
             return self._undetermined(now, lookup.doubt)
         report, age = entry.report, max(timedelta(0), now - entry.confirmed_at)
-        # Called for absent subjects too, so that checking a token takes as long for them as for private ones.
+        # The permission is called for absent subjects too, so that checking a token takes as long as for private ones.
         if not report.is_public and not (self.permission() and report.exists):
             return self._invisible(now, lookup)
         usable_for = self._usable_for(report, age, now)

@@ -75,7 +75,7 @@ class ChildProcess:
 
 
 def reset_signals() -> None:
-    """In a new child: handle signals as any process does, no longer as gunicorn's master."""
+    """In a new child: restore the default handlers of the signals that gunicorn's master handles."""
     for number in RESET_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
 

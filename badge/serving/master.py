@@ -1,7 +1,7 @@
 """What gunicorn's master does around its workers: start, reloads and stop.
 
-Workers inherit only values, compiled code, compiled SQL statements, and the lock that protects the catalogue from a
-restore: no connection or thread used by a worker is created before the fork.
+No connection or thread used by a worker is created before the fork. Workers inherit values, compiled code, compiled SQL
+statements, and the lock that protects the catalogue from a restore.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
         super().init_process()
 
     def load_wsgi(self) -> None:
-        """Load the application; the edge is put in front of a WSGI application that `build_app` has made."""
+        """Load the application; the edge is put in front of a WSGI application made by `build_app`."""
         application = self.app.wsgi()
         self.asgi = application if isinstance(application, Edge) else edge_around(application)
 

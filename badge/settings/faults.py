@@ -22,7 +22,7 @@ class SettingFault:
 
 
 class BadSettings(Exception):
-    """All faults of a configuration. `files`: the values of the path settings that are valid, by setting."""
+    """All faults of a configuration. `files` maps each path setting without a fault to its value."""
 
     def __init__(self, faults: Sequence[SettingFault], files: Mapping[str, Path] = MappingProxyType({})) -> None:
         super().__init__("\n".join(str(fault) for fault in faults))

@@ -79,17 +79,18 @@ class Settings(BaseModel):
         ge=1,
         le=256,
         description=(
-            "Threads in each worker for badge requests. Three other groups, each with a quarter as many threads (at "
-            "least 2), serve badges whose last answer is still fresh, pages, and programs (reports, pings, health "
-            "checks and /metrics). /metrics/subjects has a single thread."
+            "Number of threads in each worker for badge requests. Three other groups have a quarter as many threads "
+            "each, but at least 2: one for badges whose last answer is still fresh, one for pages, and one for "
+            "programs (reports, pings, health checks and /metrics). /metrics/subjects has a single thread."
         ),
     )
     preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
     metrics_token: SecretStr | None = Field(
         None,
         description=(
-            "Bearer token for /metrics/subjects and /metrics. Requests from loopback need none for /metrics while "
-            "BADGE_PUBLIC_URL is unset or a loopback address."
+            "Bearer token for /metrics and /metrics/subjects. Without one, /metrics/subjects is disabled. As long as "
+            "BADGE_PUBLIC_URL is unset or a loopback address, requests from loopback can read /metrics without the "
+            "token."
         ),
     )
     metrics_subjects: int = Field(
@@ -130,15 +131,15 @@ class Settings(BaseModel):
         ge=1,
         le=1_000,
         description=(
-            "Failed logins allowed in ten minutes per client address (and ten times as many for all addresses "
-            "together); further ones are answered with 429."
+            "Failed logins allowed in ten minutes per client address, and ten times as many for all addresses "
+            "together. Beyond that, even the right token gets a 429, but a valid login link always works."
         ),
     )
     secret_key: Annotated[SecretStr, at_least(32)] | None = Field(
         None,
         description=(
-            "Key that signs logins and derives private badge tokens: at least 32 random characters, the same on every "
-            "machine. By default, one is generated and stored in BADGE_DATA_DIR."
+            "Key used to sign logins and to derive private badge tokens: at least 32 random characters, the same on "
+            "every machine. By default, one is generated and stored in BADGE_DATA_DIR."
         ),
     )
 
@@ -249,9 +250,9 @@ class Settings(BaseModel):
         ge=1,
         le=100_000,
         description=(
-            "Maximum number of requests that may wait for a thread, for each group of threads in a worker (see "
-            "BADGE_THREADS); for pages, a sixteenth as many, and for /metrics/subjects, one. Beyond that, badges show "
-            "their last status or unknown, and other requests get a 503."
+            "Maximum number of requests that may wait for each group of threads in a worker (see BADGE_THREADS). Pages "
+            "may have only a sixteenth as many waiting, and /metrics/subjects only one. Beyond that, badges show their "
+            "last status or unknown, and other requests get a 503."
         ),
     )
     connections: int = Field(
@@ -361,7 +362,7 @@ class Settings(BaseModel):
 
     @property
     def address(self) -> str | None:
-        """The public origin, else that of the address the service listens on; None for a Unix socket."""
+        """The public origin; without one, that of the address the service listens on, or None for a Unix socket."""
         if self.public_url is None and not self.bind.startswith("unix:"):
             host, _, port = self.bind.rpartition(":")
             # Not every browser can connect to a wildcard address.

@@ -41,7 +41,7 @@ class Secret:
         raise BadSecret("must be env:NAME or file:/path; don't write the secret itself here")
 
     def reveal(self) -> str:
-        """Return the secret, to be sent and never shown.
+        """Return the secret. It may be sent to the upstream, but never displayed or logged.
 
         A file is read on every call, since some tokens are rotated hourly. Raises `SourceUnavailable`.
         """

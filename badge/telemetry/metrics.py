@@ -87,7 +87,7 @@ METRICS = (
     Declared(
         "badge_cache_refused_total",
         Kind.COUNTER,
-        "Cached values rejected: invalid, of another subject or schema, or from the future.",
+        "Cached values rejected: invalid, for another subject or schema, or from the future.",
         ("reason",),
     ),
     Declared("badge_flights_total", Kind.COUNTER, "Shared fetches, by outcome.", ("end",)),
@@ -104,14 +104,14 @@ METRICS = (
     ),
     Declared("badge_subjects_unrouted_total", Kind.COUNTER, "Requests for subjects that no source matches."),
     Declared("badge_breaker_moves_total", Kind.COUNTER, "Circuit breakers opened or closed.", ("name", "to")),
-    Declared("badge_log_ins_total", Kind.COUNTER, "Login attempts to the dashboard.", ("end",)),
+    Declared("badge_log_ins_total", Kind.COUNTER, "Dashboard login attempts.", ("end",)),
     Declared(
         "badge_times_ahead_total",
         Kind.COUNTER,
         "Run events and fetches that found a subject's stored times in the future.",
     ),
     Declared("badge_messages_total", Kind.COUNTER, "Attempts to send a message, by outcome.", ("channel", "outcome")),
-    Declared("badge_messages_given_up_total", Kind.COUNTER, "Messages given up on without being delivered."),
+    Declared("badge_messages_given_up_total", Kind.COUNTER, "Undelivered messages that will not be sent again."),
     Declared("badge_breaker_open", Kind.GAUGE, "1 while the circuit breaker is open in any worker.", ("name",)),
     Declared(
         "badge_configuration_current",

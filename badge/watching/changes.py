@@ -41,7 +41,7 @@ _KINDS = {
 
 
 class Verdict(StrEnum):
-    """What the watcher distinguishes about a subject's verifications."""
+    """The state of a subject's verifications, as far as notices depend on it."""
 
     FINE = "fine"
     """The latest one passed, and not too long ago; or there was none yet."""

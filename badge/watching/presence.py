@@ -15,7 +15,7 @@ from badge.watching.store import LeaseState
 MISSING_SECONDS = 60.0
 """Longer than it takes to replace a crashed watcher: the pause before the restart, plus the wait for the lease to end.
 
-Not so if the watcher crashes again and again, because each pause is twice as long as the one before.
+Replacing a watcher that crashes repeatedly may take longer, because each pause is twice as long as the one before.
 """
 
 

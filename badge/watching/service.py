@@ -61,7 +61,7 @@ class WatchService:
     """Whether the parent process has ended."""
     monotonic: Callable[[], float] = time.monotonic
     busy: Callable[[], float] = time.thread_time
-    """Returns how long the calling thread has kept a processor busy."""
+    """Returns the CPU time of the calling thread, in seconds."""
     stopping: threading.Event = field(default_factory=threading.Event)
     _held_until: float = 0.0
 
@@ -147,7 +147,7 @@ class WatchService:
             self.stopping.wait(self.timings.tick)
         next_full, is_first = self.monotonic(), True
         while not self.stopping.is_set():
-            # Quick scan first: only it reports superseded runs, even from a time when no process watched.
+            # Quick scan first: it alone reports superseded runs, even those from a time when no process was watching.
             self._try(self.watcher.quick_scan)
             began, busy = self.monotonic(), self.busy()
             if began >= next_full:

@@ -112,7 +112,7 @@ class Noticed:
     """The outcome of a scan, or of one batch of it; stored in one transaction."""
 
     states: Mapping[str, Watched | None]
-    """By digest, those that have changed; None for those to forget."""
+    """The changed states, by digest; None for a subject that is no longer watched."""
     outgoing: Sequence[Outgoing] = ()
     feeds: Mapping[str, Sequence[Message]] | None = None
     """By audience."""
@@ -212,7 +212,7 @@ class WatchStore:
             return [_waiting(row) for row in connection.execute(wanted.order_by(outbox.c.id).limit(limit))]
 
     def everything(self, limit: int) -> Sequence[Waiting]:
-        """Return undelivered messages of all channels, with those that the service gave up on, oldest first."""
+        """Return undelivered messages of all channels, including those that the service gave up on, oldest first."""
         with self.database.reading() as connection:
             return [_waiting(row) for row in connection.execute(select(outbox).order_by(outbox.c.id).limit(limit))]
 
@@ -231,7 +231,7 @@ class WatchStore:
             )
 
     def give_up(self, older_than: datetime, now: datetime, bounds: Bounds) -> int:
-        """Make no more attempts for messages that have waited too long; returns how many. Raises `LeaseLost`."""
+        """Give up on messages that have waited too long; returns how many. Raises `LeaseLost`."""
         old = and_(outbox.c.given_up_at.is_(None), outbox.c.created_at < older_than)
         with self.database.reading() as connection:
             if connection.scalar(select(func.count()).select_from(outbox).where(old)) == 0:

@@ -232,10 +232,10 @@ class Watcher:
     def _unseen(self, survey: Survey, seen: AbstractSet[str]) -> Iterator[_Seen]:
         """Yield what to record for the known subjects that were not listed: an observation, or None to forget them.
 
-        A subject counts as unknown if its source did not answer or said that it has no list, as proxies do while a
-        service restarts. It counts as deleted once two complete lists in a row lack it. Until then, and while the list
-        is incomplete, nothing is yielded for it. It is forgotten if no source that can be listed is responsible for it
-        any more.
+        A subject counts as unknown if its source did not answer or said that it has no list (while a service restarts,
+        the proxy in front of it may respond as if there were none). It counts as deleted once two complete lists in a
+        row lack it. Until then, and while the list is incomplete, nothing is yielded for it. It is forgotten if no
+        source that can be listed is responsible for it any more.
         """
         missing: set[str] = set()
         for digest, state in self._states.items():

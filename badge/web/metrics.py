@@ -52,8 +52,8 @@ class SubjectMetrics:
     def _known(self) -> KnownFacts | None:
         if self.listing is None:
             return None
-        # In the background, because a source that hangs would hold up the subjects of all others. If refreshing takes
-        # too long, the last snapshot is used.
+        # Refreshed in the background, so that a hanging source does not delay the metrics of all others. If
+        # that takes too long, the last snapshot is used.
         if self.listing.is_snapshot and (flight := self.refresh(self.listing)) is not None:
             flight.wait(self.refresh_seconds)
         return self.listing.facts(self.most)
@@ -74,7 +74,8 @@ def blueprint(
     @routes.get("/metrics")
     def of_service() -> Response:
         if not _has(token) and not (is_open_to_loopback and looks_local(request.environ)):
-            return _refusal(401, "UNAUTHORIZED", "Set BADGE_METRICS_TOKEN for the service; send it as a bearer token.")
+            detail = "Send the service's BADGE_METRICS_TOKEN as a bearer token; if it has none, set one."
+            return _refusal(401, "UNAUTHORIZED", detail)
         return Response(metrics.exposition(), headers={"Cache-Control": "no-store"}, content_type=CONTENT_TYPE)
 
     @routes.get("/metrics/subjects")

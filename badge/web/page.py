@@ -89,8 +89,8 @@ def relative(distance: timedelta) -> str:
 def length(duration: timedelta) -> str:
     """Return a rounded duration: "14 h", "2 h 57 min", "1 day 23 h".
 
-    It is rounded to its largest unit or, if that gives fewer than ten, to the next smaller one, so that the error is
-    at most 5 %. Otherwise a run of a few minutes could seem to start an hour before it ended.
+    It is rounded to the largest unit of which it has at least ten, so the error is at most 5 %. With coarser rounding,
+    a run of a few minutes could seem to start an hour before it ended.
     """
     seconds = max(1, round(duration.total_seconds()))
     step = next((size for _, size in _UNITS if seconds >= 10 * size), 1)

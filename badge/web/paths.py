@@ -1,4 +1,4 @@
-"""Builds every path that leaves the service: in links, forms, redirects and snippets. No I/O."""
+"""Builds the paths in links, forms, redirects and snippets, with the path prefix. No I/O."""
 
 from __future__ import annotations
 

@@ -38,20 +38,20 @@ class WithoutPrefix:
 
 
 class OutsidePrefix(NotFound):
-    """The request is for a path outside the prefix. `fault` says so without a capital letter or a full stop."""
+    """The request is for a path outside the prefix. `fault` is the error message, to be used within a sentence."""
 
     def __init__(self, prefix: str) -> None:
         where = f"{prefix}, the path in BADGE_PUBLIC_URL"
-        self.fault = f"the service answers only below {where}, and proxies in front of it must pass this path on"
+        self.fault = f"the service answers only under {where}, and proxies in front of it must pass this path on"
         super().__init__(sentence(self.fault))
 
 
 def refuse_outside(site: Flask, prefix: str) -> None:
     """Answer requests for paths outside the prefix as "not found".
 
-    Badge paths get an image, as invalid ones do, because readers of a README would see any other answer as a broken
-    image: READMEs may still have URLs from before there was a prefix, and some proxies remove the prefix by mistake.
-    Only GET and HEAD are refused there; other methods are answered as below the prefix.
+    GET and HEAD requests for badge paths get the image for an invalid path; readers of a README would see any other
+    answer as a broken image. Such requests come from READMEs with URLs from before there was a prefix, and from proxies
+    that remove the prefix by mistake. Other methods on badge paths get the same answer as under the prefix.
     """
 
     @site.before_request

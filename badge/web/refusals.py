@@ -33,7 +33,7 @@ class _Predrawn(Pictures):
 
 @dataclass
 class Refusals:
-    """Answers badges with `unknown`, pages and programs with a 503."""
+    """Answers requests for badges with `unknown`, and all others with a 503."""
 
     parts: BadgeParts
     site: Flask

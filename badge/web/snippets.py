@@ -19,7 +19,7 @@ from badge.web.paths import AT_ROOT, Paths
 
 # Characters with a meaning inside an image's alternative text: CommonMark's, and those of GitHub's tables,
 # strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4); those that the parser `marked`
-# misreads even so are written as character references instead.
+# misreads even when escaped are written as character references instead.
 _MEANINGFUL = re.compile(r"[\\`*_\[\]<>&|~$]")
 _MISREAD_ESCAPED = "\\[]&"
 
@@ -89,7 +89,7 @@ class Snippet:
         return HEIGHTS[Style(self.query.get("style", Style.FLAT))] if self.format is Format.PNG else None
 
     def written_in(self, syntax: Syntax) -> str:
-        """Return the image in one syntax, linked if it has a link, with its alternative text escaped accordingly."""
+        """Return the image in this syntax, with its link if it has one and its alternative text escaped."""
         return self._linked(syntax) if self.page_url else self._unlinked(syntax)
 
     def _linked(self, syntax: Syntax) -> str:

@@ -64,6 +64,6 @@ class Terminal:
 
 
 def program(python: Path) -> list[str]:
-    """Return the command that runs `badge` with this Python, even without its script (a checkout on PYTHONPATH)."""
+    """Return the command that runs `badge` with this Python, even if its script is not installed."""
     script = python.with_name("badge")
     return [str(script)] if script.exists() else [str(python), "-m", "badge"]

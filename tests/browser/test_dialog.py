@@ -523,10 +523,10 @@ def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Brow
         page.goto(f"./dashboard/{WEB}")
         assert not page.locator("dialog").is_visible()
         page.get_by_role("button", name="Get badge URL").first.click()
-        expect(page.get_by_role("heading", name="Badge of web")).to_be_in_viewport()
+        expect(page.get_by_role("heading", name="Badge for web")).to_be_in_viewport()
         choose(page, Appearance="plastic")
         page.get_by_role("button", name="Update").click()
-        expect(page.get_by_role("heading", name="Badge of web")).to_be_in_viewport()
+        expect(page.get_by_role("heading", name="Badge for web")).to_be_in_viewport()
         assert page.evaluate(WIDTH) == page.evaluate("innerWidth")
         for syntax in Syntax:
             expect(page.locator(f"#snippet-{syntax}")).to_have_value(made.written_in(syntax))

@@ -342,7 +342,7 @@ def test_the_url_of_an_account_s_summary_is_copied(watched: Watched, service: Se
     watched.page.goto("./dashboard?sort=name")
     account = watched.page.locator(".account").filter(has_text="GitHub · acme")
     expect(account.get_by_role("img")).to_have_js_property("complete", True)
-    account.get_by_role("link", name="Get badge URL of acme").click()
+    account.get_by_role("link", name="Get badge URL for acme").click()
     watched.page.get_by_role("button", name="Copy Image URL").click()
     expect(watched.page.locator("#copied")).to_have_text("Image URL copied.")
     assert watched.clipboard() == f"{service.url}/summary/GitHub/acme"

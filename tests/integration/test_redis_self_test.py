@@ -115,10 +115,10 @@ def test_a_missing_permission_is_one_outage_whose_log_line_names_the_command(
             parts.cache.get(KEY)
         # The server still answers a ping.
         assert not eventually(parts.cache.is_up, 1.5)
-        assert [line for line in lines_of(caplog) if "cache" in line] == ["cache lost NoPermissionError(time)"]
+        assert [line for line in lines_of(caplog) if "cache" in line] == ["cache unavailable NoPermissionError(time)"]
         run(server, "ACL", "SETUSER", "badge", "+time")
         assert eventually(parts.cache.is_up, 6.0)
-    assert [line for line in lines_of(caplog) if "cache" in line][1:] == ["cache is back None"]
+    assert [line for line in lines_of(caplog) if "cache" in line][1:] == ["cache available again None"]
 
 
 PASSWORDS = [

@@ -172,7 +172,7 @@ WRONG = [
     (["draw", "great", "-o", "x.svg"], "'great' is not one of"),
     (["key", "create", "no spaces"], "letters"),
     (["key", "revoke", "nobody"], "no key called nobody"),
-    (["key", "create", "x", "--for", "GitHub/*"], "for all of a platform write GitHub/*/*"),
+    (["key", "create", "x", "--for", "GitHub/*"], "for a whole platform, write GitHub/*/*"),
     (["token", "create", "x"], "Missing option '--for'"),
     (["token", "revoke", "nobody"], "no token called nobody"),
     (["key", "create", "x", "--expires-in", "soon"], "must be a number and a unit"),

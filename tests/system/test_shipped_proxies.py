@@ -305,7 +305,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("proxy", "first_line", "prefix"), EXAMPLES)
-def test_the_how_to_s_shortest_configurations_work(
+def test_the_how_to_s_minimal_configurations_work(
     tmp_path: Path, proxy: Callable[..., AbstractContextManager[object]], first_line: str, prefix: str
 ) -> None:
     block, port = example(first_line), free_port()

@@ -122,7 +122,7 @@ def test_try_shows_no_control_characters(tmp_path: Path) -> None:
 def test_try_says_which_source_answers_for_a_subject(tmp_path: Path) -> None:
     settings = written(tmp_path, "http://127.0.0.1:9")
     done = flask_badge("sources", "try", "nas", "Gitea/acme/Repository/web", **settings)
-    assert done.stdout.startswith("note: the badge of Gitea/acme/Repository/web uses no source\n")
+    assert done.stdout.startswith("Note: the badge of Gitea/acme/Repository/web uses no source.\n")
     assert flask_badge("sources", "try", "nobody", "acme/web", **settings).returncode == 2
 
 

@@ -1,4 +1,4 @@
-"""With a path prefix, every path that leaves the service starts with it."""
+"""With a path prefix, every path in links, forms, redirects and snippets starts with it."""
 
 from __future__ import annotations
 

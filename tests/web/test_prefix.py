@@ -80,7 +80,7 @@ def test_the_prefix_itself_is_the_builder_with_and_without_a_slash(site: Site, g
 def test_other_paths_are_not_found(site: Site, get: Ask, path: str) -> None:
     answer = get(site.app, path)
     assert answer.code == 404
-    assert "answers only below /backups" in json.loads(answer.body)["detail"]
+    assert "answers only under /backups" in json.loads(answer.body)["detail"]
 
 
 def test_the_page_for_other_paths_leads_back_below_the_prefix(site: Site) -> None:
@@ -99,7 +99,7 @@ def test_a_badge_outside_the_prefix_is_an_unknown_image_and_says_why_to_programs
     assert b"unknown" in get(site.app, path).body
     program = get(site.app, f"{path}?format=json")
     assert program.code == 400
-    assert "answers only below /backups" in json.loads(program.body)["detail"]
+    assert "answers only under /backups" in json.loads(program.body)["detail"]
 
 
 @every_way
@@ -125,7 +125,7 @@ def test_probes_work_with_and_without_the_prefix(site: Site, get: Ask, path: str
 
 @every_way
 def test_metrics_subjects_is_served_without_the_prefix(site: Site, get: Ask) -> None:
-    assert b"answers only below" not in get(site.app, "/metrics/subjects").body
+    assert b"answers only under" not in get(site.app, "/metrics/subjects").body
 
 
 def test_what_gunicorn_refuses_below_the_prefix_is_an_image_too(site: Site) -> None:

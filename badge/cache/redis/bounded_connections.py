@@ -1,4 +1,4 @@
-"""redis-py connections that limit connecting and each command to the thread's command time."""
+"""redis-py connections whose connecting, sending and reading stay within the thread's command time."""
 
 from __future__ import annotations
 

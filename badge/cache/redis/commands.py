@@ -42,7 +42,7 @@ class RedisCommands:
     events: Events
     breaker: CircuitBreaker
     on_return: list[Callable[[], None]] = field(default_factory=list)
-    """Called after an outage; the server is used again only when all have succeeded. May raise `LOSSES`."""
+    """Run by each trial after its PING; the breaker closes only when all of them succeed. May raise `LOSSES`."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _failures: int = field(default=0, init=False)
     _trying: PerProcess[threading.Event] = field(default_factory=lambda: PerProcess(threading.Event), init=False)

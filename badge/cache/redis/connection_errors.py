@@ -25,7 +25,10 @@ def denied_command(error: BaseException) -> str | None:
 
 
 def name_of(error: Exception) -> str:
-    """Return the error's class for logs, with what the ACL forbids; its message may contain an address."""
+    """Return the error's class for logs, and what the ACL forbids, if that is the reason.
+
+    Never the error's message, which may contain an address.
+    """
     if not is_denied(error):
         return type(error).__name__
     return f"{NoPermissionError.__name__}({denied_command(error) or 'key'})"

@@ -36,7 +36,7 @@ MOST_PENDING_INVALIDATIONS = 10_000
 
 # Tries to get a lease, and reads the value. KEYS: value, lease. ARGV: token, lifetime of the lease in ms, offset of the
 # last byte to read of the value. Returns whether the lease is ours now, the value, and the time in microseconds. A
-# lease key that can't be ours (another type, no expiry, or an expiry later than leases have) is deleted first.
+# lease key that can't be ours (another type, no expiry, or more time left than a lease can have) is deleted first.
 _CLAIM = RedisScript("""
 local kind, left = redis.call('TYPE', KEYS[2]).ok, redis.call('PTTL', KEYS[2])
 if kind ~= 'none' and (kind ~= 'string' or left < 0 or left > tonumber(ARGV[2])) then redis.call('DEL', KEYS[2]) end
@@ -159,7 +159,7 @@ class RedisStatusCache:
         )
 
     def renew(self, lease: Lease) -> None:
-        """Extend the lease by a second."""
+        """Extend the lease until a second from now."""
         self._hold(lease, LEASE_LIFETIME)
         self._local.renew(lease)
 
@@ -211,8 +211,8 @@ class RedisStatusCache:
     def _lease_attempt(self, key: CacheKey, token: str) -> LeaseAttempt:
         names = key_names(key)
         args = [token, _milliseconds(LEASE_LIFETIME), LONGEST]
-        # Checked before the read: by the time the read has ended, the invalidation may have been repeated, which
-        # removes the key from the set, and the old value just read would seem current.
+        # Checked before the read. Another thread may repeat the invalidation after the read and so remove the key from
+        # the set; if the check came then, the old value just read would seem current.
         is_invalidated = key in self._pending_invalidations
         ours, raw, now = _CLAIM.run(self._client(), [names.value, names.lease], args)
         lease = Lease(key, token, from_micros(int(now))) if ours else None

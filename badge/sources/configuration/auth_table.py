@@ -78,7 +78,7 @@ class BasicAuth(Table):
 
 def _log_in_body(body: dict[str, Any]) -> dict[str, Any]:
     if {name for text in texts_in(body) for name in Template.parse(text).placeholders} - {"user", "password"}:
-        raise ValueError("use no placeholders but {user} and {password}")
+        raise ValueError("may contain only the placeholders {user} and {password}")
     return body
 
 

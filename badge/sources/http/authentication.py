@@ -137,7 +137,7 @@ def in_header(name: str = "Authorization", prefix: str = "Bearer ") -> Carry:
 def log_in_document(transport: HttpTransport, request: HttpRequest, clock: Clock, deadline: Deadline) -> object:
     """Return the JSON answer to a login; raises `SourceUnavailable`.
 
-    Servers answer wrong credentials with 400 (OAuth 2), 401 or 403; none of these is about a subject.
+    Servers answer wrong credentials with 400 (OAuth 2), 401 or 403, never because of a single subject.
     """
     answer = transport.ask(request, deadline)
     if answer.status in (400, 401, 403):

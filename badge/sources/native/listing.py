@@ -1,4 +1,7 @@
-"""Lists the subjects of an API that implements the native contract, whose list can't be searched, sorted or counted."""
+"""Lists the subjects of an API that implements the native contract.
+
+The API can't search, sort or count them.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,7 @@ class NativeWalk:
 def _items_in(document: Mapping[str, Any], now: datetime) -> Sequence[ListedSubject]:
     """Return the items with valid coordinates.
 
-    An item whose status can't be read is listed as unknown rather than left out: it still needs a backup.
+    An item whose status can't be read is listed as unknown rather than left out: the subject still needs a backup.
     """
     return [found for item in document["items"] if (found := _listed(item, now)) is not None]
 

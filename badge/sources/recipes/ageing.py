@@ -12,8 +12,9 @@ from badge.sources.recipes.recipe import Recipe
 def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Report:
     """Return the report as of `now`.
 
-    `clock` is the current time by the backup system's own clock, which also gave the report its times. The
-    result's `stale_after` is the time, by our clock, when it would change by itself: no cache may keep it longer.
+    `clock` is the current time by the backup system's own clock, which also gave the report its times. The result's
+    `stale_after` is the time, by our clock, when the result would change without a new run. No cache may keep the
+    result longer.
     """
     report = _without_old_success(report, recipe, clock)
     match report.status:

@@ -48,7 +48,7 @@ class Sample(Table):
     values: dict[str, str] = Field(default_factory=dict)
     at: AwareDatetime = TIME
     expect: dict[str, Any]
-    """Fields of the native contract's BackupStatus ("" for null), `exists`, `unknownWord`; or `fails`, the failure."""
+    """`fails` with the kind of failure; or `exists`, `unknownWord` and the native contract's fields ("" for null)."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Recipe keys that are overridden for this sample."""
 

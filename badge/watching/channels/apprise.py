@@ -61,7 +61,7 @@ def fault_of(secret: Secret, deadline: Deadline) -> str | None:
         exit_code = _run({"url": secret.reveal()}, deadline)
     except NotDelivered as failed:
         return f"Apprise can't be run: {failed.failure}"
-    return None if exit_code == SENT else "is not a URL that Apprise knows"
+    return None if exit_code == SENT else "is not a URL that Apprise supports"
 
 
 def _run(job: Mapping[str, str], deadline: Deadline) -> int:

@@ -12,7 +12,7 @@ import sys
 
 SENT, NOT_SENT, BAD_URL = 0, 1, 3
 MOST_MEMORY = 1024**3
-"""Address space in bytes, so that no answer can fill the machine's memory."""
+"""Limit on the address space, in bytes. Without it, a response could fill the machine's memory."""
 
 
 def main(text: str) -> int:

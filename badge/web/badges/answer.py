@@ -63,7 +63,7 @@ PROBLEMS = {
 }
 
 SUMMARY_PROBLEMS = PROBLEMS | {
-    AnswerKind.ABSENT: Problem(404, "NOT_FOUND", "There is nothing to back up here, or it is private."),
+    AnswerKind.ABSENT: Problem(404, "NOT_FOUND", "There are no such subjects, or they are private."),
     AnswerKind.INVALID: Problem(400, "INVALID_SUMMARY", "This path does not name a summary."),
     AnswerKind.UNAVAILABLE: Problem(503, "UNAVAILABLE", "The backups could not be listed; try again later."),
     AnswerKind.UNEXPECTED: Problem(503, "NOT_PROTECTED", "Not all backups are protected, or not all could be listed."),
@@ -153,7 +153,7 @@ def _kind_without_expectation(resolution: Resolution) -> AnswerKind:
 
 
 def unknown_for(fresh_for: timedelta, now: datetime) -> Resolution:
-    """Return the resolution to show without a status: for an invalid path, a crash, an overload or a missing list."""
+    """Return the resolution for an answer without a status: an invalid path, a crash, an overload or a missing list."""
     report = Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False)
     return Resolution(report=report, origin=Origin.FALLBACK, age=timedelta(0), fresh_for=fresh_for, now=now)
 
@@ -173,7 +173,7 @@ class Content:
 
     @property
     def problem(self) -> Problem | None:
-        """The error to send instead of a status, if the request is for the true HTTP status."""
+        """The error to send instead of a status, if the request asks for the true HTTP status."""
         problems = SUMMARY_PROBLEMS if self.request.is_summary else PROBLEMS
         return problems.get(self.kind) if self.request.shows_true_code else None
 
@@ -232,7 +232,7 @@ FAULT_LIFETIMES = {
 
 
 def fault_answer(request: BadgeRequest, kind: AnswerKind, now: datetime, pictures: Pictures) -> Answer:
-    """Return an answer without any source: `kind` is INVALID, CRASHED or UNAVAILABLE."""
+    """Return an answer that needs no source: `kind` is INVALID, CRASHED or UNAVAILABLE."""
     resolution = unknown_for(FAULT_LIFETIMES[kind], now)
     face = appearance.face_of(resolution, request.look)
     return _answer_showing(_content(request, resolution, kind, face), pictures)

@@ -1,4 +1,4 @@
-"""Reads of the database while a badge is answered: few at a time, and only if there is time left."""
+"""Database reads for badges and public pages: few at a time, and only if there is time left."""
 
 from __future__ import annotations
 

@@ -54,9 +54,9 @@ class PrivateTokens:
     _lookups: BoundedReads = field(default_factory=BoundedReads, init=False)
 
     def of(self, subject: Subject) -> str:
-        """Return the subject's derived token, the same for all spellings where the platform ignores case.
+        """Return the subject's derived token; raises `NoSigningKey`.
 
-        Raises `NoSigningKey`.
+        If the platform ignores case, all spellings of the subject have the same token.
         """
         signed = json.dumps([_PURPOSE, *subject.key(fold_case=True)]).encode()
         digest = hmac.digest(self.key().encode(), signed, hashlib.sha256)
@@ -78,7 +78,7 @@ class PrivateTokens:
     ) -> bool | None:
         """Whether the token is valid for all of a summary's subjects; None if that can't be determined in time.
 
-        Only a stored token can be: a derived one is valid for one subject.
+        Only a stored token can be valid for them all: a derived one is for one subject.
         """
         if not token or self.store is None:
             return False

@@ -68,7 +68,10 @@ class Summaries:
         self._waiting = threading.Semaphore(self.most_waiting)
 
     def of(self, query: SummaryQuery, deadline: Deadline) -> Determined:
-        """Return the summary. Refreshes the list if it is not fresh; waits for that only if it is stale or missing."""
+        """Return the summary.
+
+        A list that is not fresh is refreshed; the call waits for the refresh only if the list is stale or missing.
+        """
         if self.listing is None:
             return self._undetermined(self.lifetimes.failure)
         known = self._reads.result_of(partial(self.listing.summary, query), deadline)

@@ -168,7 +168,7 @@ def blueprint(intake: PingIntake) -> Blueprint:
 
 
 def _signal(word: str) -> Signal | None:
-    """Return the signal named by the end of a path, or by a program's exit status there."""
+    """Return the signal for the end of a path, which is a signal's name or a program's exit status."""
     if word in tuple(Signal) and word != Signal.SUCCESS:
         return Signal(word)
     is_verification, number = word.startswith(f"{Signal.VERIFIED}/"), word.removeprefix(f"{Signal.VERIFIED}/")

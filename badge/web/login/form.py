@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 NEXT = "next"
 LOGOUT = "/logout"
-NO_LOGIN = "Login is temporarily unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +119,11 @@ def _prepare_pages(pages: Blueprint, access: SessionAccess, events: Events) -> N
 
     def unavailable(error: LoginsUnavailable) -> AnyResponse:
         events.emit(_failure("login", error))
-        return message(503, NO_LOGIN, "The service's database does not answer. Try again.")
+        return message(503, "Login is temporarily unavailable", "The service's database does not answer. Try again.")
 
     def no_key(_: NoSigningKey) -> AnyResponse:
         text = "The signing key in the data folder can't be used. `badge check-config` on the server says why."
-        return message(503, NO_LOGIN, text)
+        return message(503, "Login is unavailable", text)
 
     pages.context_processor(lambda: {"can_log_out": access.can_log_out, "csrf_token": csrf_token})
     pages.register_error_handler(LoginsUnavailable, unavailable)

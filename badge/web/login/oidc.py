@@ -113,7 +113,8 @@ class OidcLogIn:
         if not self.provider.lets_in(claims):
             session.clear()
             self._emit(LogInEnd.REFUSED)
-            return message(403, "You may not see this dashboard", "Your email address is not on the operator's list.")
+            why = "Your email address is not on the operator's list, or the provider has not verified it."
+            return message(403, "You may not see this dashboard", why)
         self.access.admit()
         self._emit(LogInEnd.ADMITTED)
         return see_other(self.access.paths.to(wanted))

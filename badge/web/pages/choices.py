@@ -102,7 +102,7 @@ _PICTURED = (*SAMPLES, "logo")
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The chosen values; each is one of its field's options."""
+    """The chosen values. Label and maximum age are free text; every other value is one of its field's options."""
 
     values: Mapping[str, str]
     default_label: str

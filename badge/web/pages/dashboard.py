@@ -61,7 +61,7 @@ class Dashboard:
         except NoList:
             return _unlisted()
         except ValueError:
-            return message(400, "Page not found", "This link is incomplete or no longer valid. Open the dashboard.")
+            return message(400, "This link is not valid", "It is incomplete or out of date. Open the dashboard.")
         except SourceUnavailable as unavailable:
             sources = self.parts.resolver.routing.sources
             silent = unavailable.sources if isinstance(unavailable, ListUnavailable) else [one.name for one in sources]

@@ -114,7 +114,7 @@ class Doctor:
         return origin_of(f"{public_origin}{BADGE_ROOT}" if public_origin else typed)
 
     def _examined(self, wanted: str, in_readme: Sequence[str]) -> Examination:
-        """Examine a badge; raises `InvalidSubject`. URLs in the README that are not this badge are faults."""
+        """Examine a badge; raises `InvalidSubject`. URLs in the README that are not this badge's are faults."""
         paths, own = self.parts.paths, self.parts.paths.own(wanted)
         address, subject, origin = badge_address(own), subject_named(own), self._origin(wanted)
         strays = [one for one in in_readme if not is_of(one, subject, origin, paths)]
@@ -207,7 +207,7 @@ def _words_in(answer: TestResponse) -> str:
 
 
 def _faults(answer: TestResponse, took: timedelta) -> list[Fault]:
-    """Return the reasons why a proxy would show no image, the one to fix first at the beginning."""
+    """Return the reasons why a proxy would show no image, beginning with the one to fix first."""
     rules = {
         NO_IMAGE: not _is_image(answer),
         status_fault(answer.status_code): answer.status_code != 200,
@@ -225,9 +225,7 @@ def _ages(cache_control: str, oldest: str) -> list[str]:
 
     return [
         *filled("max-age", "A proxy that fetches the badge now may show its copy for {} without asking again."),
-        *filled(
-            "stale-while-revalidate", "For another {}, it may show that copy once more while it fetches a new one."
-        ),
+        *filled("stale-while-revalidate", "For another {}, it may still show that copy while it fetches a new one."),
         oldest,
         *filled("stale-if-error", "If a proxy can't reach this service, it may show its copy for another {}."),
     ]

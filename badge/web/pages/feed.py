@@ -62,7 +62,7 @@ class Feed:
         return feed
 
     def show(self) -> Response:
-        """Answer with the feed; 404 for an invalid token, so that nobody mistakes the public feed for the whole."""
+        """Answer with the feed; 404 for an invalid token, so that nobody takes the public feed for the complete one."""
         token, deadline = request.args.get(TOKEN, ""), Deadline.after(DRAWN_WITHIN_SECONDS)
         is_open = self.tokens.opens_summary(None, None, token, deadline) if token else True
         if is_open is False:

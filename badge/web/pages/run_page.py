@@ -1,4 +1,4 @@
-"""The link to a run's own page."""
+"""Links to the pages of runs on other systems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from badge.web.login.access import Viewer
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """The link to a run's own page."""
+    """The URL of a run's own page, and its host, which the link names."""
 
     url: str
     host: str

@@ -13,7 +13,10 @@ MOST_OFFERED = 3
 MOST_COMPARED = 40
 """Maximum number of names to compare for each search."""
 LONGEST_COMPARED = 100
-"""Longer names aren't compared, because that takes time quadratic in their length."""
+"""Longer names get no suggestions, and longer accounts must match exactly.
+
+Comparing takes time quadratic in the length.
+"""
 LEAST_SIMILARITY = 0.6
 PIECES = 3
 

@@ -112,12 +112,12 @@ class StatusFacts:
     facts: Sequence[Fact]
     chart: RunChart | None
     description: str
-    """A summary for chats and search engines, which store it; without ages, so that it stays true."""
+    """A sentence or two for chats and search engines, which store it; without ages, so that it stays true."""
     holds_for: timedelta
 
     @classmethod
     def of(cls, resolution: Resolution, runs: Sequence[RecentRun]) -> StatusFacts:
-        """Describe a resolution and the last runs, newest first; there are none if they are not known."""
+        """Describe a resolution and the last runs, newest first; `runs` is empty if they are not known."""
         report, now = resolution.report, resolution.now
         face = appearance.face_of(resolution, Look())
         status = resolution.status

@@ -103,7 +103,7 @@ class StatusPage:
 
     @staticmethod
     def _missing(resolution: Resolution, *, is_shared: bool) -> Response:
-        """Say that there is no such subject, or that it can't be determined now; the page names no subject."""
+        """Say that there is no such subject, or that the status can't be determined now; the page names no subject."""
         policy = replace(CachePolicy.of(resolution, timedelta.max), is_shared=is_shared)
         response = _response(
             "status_missing.html",

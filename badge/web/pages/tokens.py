@@ -68,7 +68,7 @@ class SubjectTokens:
             return ""  # the page is useful without it
 
     def form(self, token: str, created: str = "", fault: str = "") -> TokenForm | None:
-        """Return what the dialog shows; None without a store, or if that fails: the page is useful without it."""
+        """Return what the dialog shows; None without a store, or if it fails: the page is useful without it."""
         if self.store is None:
             return None
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - needed only where there is a store

@@ -62,7 +62,8 @@ def status_fault(http_status: int) -> Fault:
 
 def stray_fault(shown: str) -> Fault:
     """Return the fault of a README that shows another URL."""
-    return Fault(f"The README shows {shown} instead.", "Replace that URL in the README with the one below.")
+    reason = f"The README shows {shown} instead of this badge."
+    return Fault(reason, "Replace that URL in the README with the one below.")
 
 
 def verdict_on_faults(faults: Sequence[Fault]) -> Verdict:

@@ -89,7 +89,7 @@ class Refused(Exception):
         ("42501", "its user may not change the tables"),
         ("42P01", "its tables lack something that this version needs; restart the service, which migrates them"),
         ("57P03", "its server is starting or stopping"),
-        ("57014", "its server cancelled a statement, such as one that exceeded its time limit"),
+        ("57014", "its server cancelled a statement, for example because it exceeded its time limit"),
         ("XX000", "PostgreSQL reports XX000"),
     ],
 )

@@ -50,7 +50,8 @@ def test_check_finds_a_url_that_apprise_does_not_know(tmp_path: Path) -> None:
     file = tmp_path / "notify.toml"
     file.write_text('[[channel]]\nname = "mail"\nkind = "apprise"\nurl = "env:MAIL"\n')
     done = run_badge("notify", "check", BADGE_NOTIFY=str(file), MAIL="carrier-pigeon://hunter2")
-    assert (done.exit_code, done.stdout) == (2, f"FAIL {'mail':<20} apprise   url: is not a URL that Apprise knows\n")
+    fault = "url: is not a URL that Apprise supports"
+    assert (done.exit_code, done.stdout) == (2, f"FAIL {'mail':<20} apprise   {fault}\n")
 
 
 @pytest.mark.parametrize("command", ["check", "test"])

@@ -43,3 +43,12 @@ def test_a_link_that_leads_nowhere_is_refused() -> None:
     assert (off.exit_code, "because BADGE_STATUS_PAGES is off" in off.output) == (2, True)
     unknown = run_badge("url", "Forgejo/acme/Repository/web", "--link", "repository", BADGE_PUBLIC_URL=BASE)
     assert (unknown.exit_code, "The address of this repository is not known" in unknown.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("pages", "advice"), [("on", "use --link status or --link none."), ("off", "use --link none.")]
+)
+def test_an_unknown_address_is_answered_with_the_links_that_work(pages: str, advice: str) -> None:
+    subject = "Forgejo/acme/Repository/web"
+    result = run_badge("url", subject, "--link", "repository", BADGE_PUBLIC_URL=BASE, BADGE_STATUS_PAGES=pages)
+    assert result.stderr.endswith(f"The address of this repository is not known; {advice}\n")

@@ -308,7 +308,7 @@ def test_the_check_is_shown_and_its_ping_url_hidden(dashboards: Dashboards) -> N
     page = dashboard.soup(PATH)
     facts = facts_of(page)
     assert (facts["Schedule"], facts["Grace period"]) == ("every 1d", "1h")
-    assert facts["Overdue after"] == "in 1 day 1 h 2026-11-24 13:00 UTC"
+    assert facts["Becomes overdue"] == "in 1 day 1 h 2026-11-24 13:00 UTC"
     hidden = one(page, "dd details")
     assert not hidden.has_attr("open")
     assert f"http://localhost/ping/{uuid[:8]}-…" in hidden.get_text()

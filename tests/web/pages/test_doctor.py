@@ -57,7 +57,7 @@ def test_it_says_how_old_a_copy_may_be(site: Site) -> None:
     page = examined(site, subject="acme/web")
     sentences = [item.get_text() for item in page.select(".ages li")]
     assert sentences[0] == "A proxy that fetches the badge now may show its copy for 2 min without asking again."
-    assert sentences[1] == "For another 2 min, it may show that copy once more while it fetches a new one."
+    assert sentences[1] == "For another 2 min, it may still show that copy while it fetches a new one."
     assert sentences[2] == OLDEST
     assert sentences[3].startswith("If a proxy can't reach this service, it may show its copy for another 58 min")
 
@@ -142,7 +142,7 @@ def test_a_readme_that_shows_this_badge_is_fine(dashboards: Dashboards, typed: s
 )
 def test_a_readme_that_shows_another_badge_is_a_fault(dashboards: Dashboards, typed: str, target: str) -> None:
     page = public_doctor(dashboards, typed, target)
-    assert reasons(page) == [f"The README shows {target} instead."]
+    assert reasons(page) == [f"The README shows {target} instead of this badge."]
     assert "red" in one(page, ".verdict")["class"]
     assert text(page, ".advice") == "What to do: Replace that URL in the README with the one below."
 
@@ -280,7 +280,7 @@ def test_an_undetermined_status_is_not_reported_as_a_missing_backup(site: Site, 
 
 def test_an_entered_url_gives_the_origin_of_the_service(site: Site) -> None:
     page = examined(site, subject=f"{PUBLIC}/badge/acme/web", camo=camo("https://old.example/badge/acme/web"))
-    assert reasons(page) == ["The README shows https://old.example/badge/acme/web instead."]
+    assert reasons(page) == ["The README shows https://old.example/badge/acme/web instead of this badge."]
 
 
 def test_an_unknown_origin_of_the_service_is_mentioned(site: Site) -> None:

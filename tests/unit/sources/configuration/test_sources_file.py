@@ -254,7 +254,7 @@ WRONG = {
     "a login with other placeholders": (
         HTTP + ALL_NAMES + '[source.auth]\nkind = "login"\npath = "/t"\nbody = { a = "{account}" }\n'
         'password = "env:HC_KEY"\ntoken = "t"\n',
-        "auth.body: use no placeholders but {user} and {password}",
+        "auth.body: may contain only the placeholders {user} and {password}",
     ),
     "a native source without address": (HEAD + 'kind = "native"\n', "url: is missing"),
     "a recipe on a native source": (
