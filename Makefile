@@ -18,7 +18,7 @@ help: ## List the targets.
 
 setup: $(VENV)/.ready-dev system-packages ## Install everything needed to run, test and check.
 
-run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (or as BADGE_… settings say).
+run: $(VENV)/.ready png-packages ## Run the service, by default on http://127.0.0.1:8000.
 	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py
 
 dist: $(VENV)/.ready-dev ## Build the wheel and the sdist in dist/.
@@ -36,7 +36,7 @@ demo: $(VENV)/.ready ## Fill the catalogue with sample data.
 check: $(VENV)/.ready-dev png-packages lint ## Run lint, unit and web tests (about a minute).
 	@$(BIN)/pytest -q -n auto --dist loadfile -m "not slow" tests/unit tests/web $(ARGS)
 
-test: setup lint ## Run the same as CI: lint, and all tests except the slow ones.
+test: setup lint ## Run lint, and all tests except the slow ones, as CI does.
 	@scripts/run-tests $(BIN)/pytest $(ARGS)
 
 test-slow: setup ## Run the slow tests (failovers, full disks, upgrades, …), and the browser tests behind proxies.

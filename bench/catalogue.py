@@ -41,7 +41,7 @@ UNVERIFIED_EVERY, DAMAGED_EVERY = 50, 200
 ROWS_AT_ONCE = 5_000
 MOST_CALLS, MOST_SECONDS = 100, 0.2
 MOST_ROUNDS = 3
-"""Even with more `--rounds`: each measurement is a median of many calls already."""
+"""A larger `--rounds` is reduced to this, because each measurement is already a median of many calls."""
 
 SUMMARY_ALL = {"BADGE_SUMMARY_ALL": "on"}
 

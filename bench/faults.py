@@ -35,9 +35,10 @@ class Redis(Enum):
 
 _FINE = ("ok", Redis.RUNS)
 
-# Repeated in this order; in a test of three minutes, all occur within the first third. A killed Redis loses its data,
-# so after that the upstream works for a while and the cache fills again: a circuit breaker takes up to 6 s to close,
-# and each worker's memory holds only the subjects that were requested from it.
+# Repeated in this order; in a test of three minutes, all occur within the first third.
+#
+# A killed Redis loses its data, and each worker's memory holds only the subjects that were requested from it. So after
+# that fault, the upstream works for a while: the circuit breaker takes up to 6 s to close, and the cache has to fill.
 FAULTS = (
     _FINE,
     ("huge", Redis.RUNS),

@@ -213,7 +213,7 @@ class TwoInstances:
     restart_database: Callable[[], None]
 
     def clocks(self) -> None:
-        """Set the second instance's clock 90 s ahead, then an hour back, then right."""
+        """Set the second instance's clock 90 s ahead, then an hour behind, then to the right time."""
         for offset in ("90", "-3600", "0"):
             self.offset.write_text(offset)
             with load(self.ledger, self.outcome, f"clock off by {offset} s"):

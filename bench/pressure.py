@@ -22,7 +22,7 @@ from tests.fault_server import running_fault_server
 from tests.load import all_at_once, at_a_rate
 
 MOST_ROUNDS = 3
-"""Even with more `--rounds`, because each round starts every service anew."""
+"""A larger `--rounds` is reduced to this, because each round starts every service anew."""
 
 PER_SECOND = 250
 """Warm badges."""

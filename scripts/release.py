@@ -1,9 +1,9 @@
-"""release VERSION --checks COMMAND: cut a release of this checkout, without network: nothing is pushed or uploaded.
+"""Cut a release of this checkout, without network; nothing is pushed or uploaded.
 
-Refuses unless everything is in order. Then runs the checks, records the catalogue of this version in tests/released,
-moves CHANGELOG.md's unreleased changes to a section for this version, and commits and tags. Finally builds the files of
-the release in dist/: wheel, sdist, bills of materials of the wheel and the image, checksums. If a step fails, the
-checkout is as before, except for dist/.
+Lists everything that has to be fixed first, and stops if there is anything. Then runs the checks, records the catalogue
+of this version in tests/released, moves CHANGELOG.md's unreleased changes to a section for this version, and commits
+and tags. Finally builds the files of the release in dist/: wheel, sdist, bills of materials of the wheel and the image,
+checksums. If a step fails, the checkout is as before, except for dist/.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""For all tests: ignore this machine's settings file, and give Hypothesis no deadline, because machines are busy."""
+"""For all tests: ignore this machine's settings file, and set no deadline for Hypothesis, as machines can be busy."""
 
 import os
 from pathlib import Path

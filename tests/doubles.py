@@ -187,7 +187,7 @@ class Resolving:
         return SourceLimiter(breaker, Budget(self.limits, self.monotonic), self.pool, self.clock)
 
     def made(self) -> Resolver:
-        """Return a resolver like that of another process: it shares only cache and pauses with the others."""
+        """Return a resolver like that of another process, which shares only the cache and the pauses."""
         fetcher = Fetcher(
             self.cache,
             self.pauses,

@@ -95,9 +95,9 @@ def debian_redis(folder: Path, *options: str) -> Iterator[TcpServer]:
 
 
 def _debian_binary() -> str:
-    """Return Redis from redis-tools, the only one of its packages that starts no service.
+    """Return the Redis server's binary from redis-tools, the only Redis package of Debian that starts no service.
 
-    Its programs are one binary, whose name decides what it does.
+    All programs of Redis are one binary, which acts as the server if it is called redis-server.
     """
     binary = shutil.which("redis-check-rdb")
     needs("Redis (redis-tools)", is_there=binary is not None)

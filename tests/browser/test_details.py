@@ -1,4 +1,4 @@
-"""A subject's page, the doctor and the other pages in a browser: keyboard, local times, accessibility, no shifts."""
+"""A subject's page, the doctor and other pages in a browser: keyboard, local times, accessibility, layout shifts."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ def test_nothing_shifts_while_badges_load(browser: Browser, service: Service, wi
     page = context_of(browser, service, viewport={"width": width, "height": 800}).new_page()
     page.route("**/badge/**", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks its handlers
     page.goto(own_path(path), wait_until="domcontentloaded")
-    # On a busy machine Chromium paints half a line while it still reads the page, and moves that half a little.
+    # On a busy machine, Chromium may paint half of a line before it has read the rest, and then shift it slightly.
     before = page.evaluate(SHIFTS)
     assert before < LARGEST_SHIFT
     assert held

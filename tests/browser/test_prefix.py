@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.place import running_behind
 from tests.browser.watched import Watched, watched_page
-from tests.servers import Service, log_in
+from tests.servers import Service
 
 WEB = "GitHub/acme/Repository/web"
 PREFIX = "/backups"
@@ -69,5 +69,14 @@ def loads_its_images(page: Page) -> bool:
 
 
 def test_a_session_is_not_sent_to_other_paths_of_the_host(watched: Watched) -> None:
-    name, _ = log_in(watched.service.url, watched.service.login_link())
-    assert name == "badge+backups"
+    page, url = watched.page, watched.service.url
+    page.goto(f"{url}/login")
+    page.get_by_label("Link").fill(url + watched.service.login_link())
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{url}/dashboard")
+
+    def sent_to(address: str) -> list[str | None]:
+        return [cookie.get("name") for cookie in page.context.cookies(address)]
+
+    assert sent_to(f"{url}/dashboard") == ["badge+backups"]
+    assert sent_to(url.removesuffix(PREFIX) + "/other") == sent_to(f"{url}-other") == []

@@ -134,7 +134,7 @@ def test_a_summary_can_require_verifications(store: Store) -> None:
     assert store.catalogue.summary(SummaryQuery(ACME)).by_standing == {Standing.PROTECTED: 4, Standing.FAILED: 1}
 
 
-def test_subjects_verified_too_long_ago_count_as_in_a_list(store: Store) -> None:
+def test_subjects_verified_too_long_ago_are_counted_like_those_in_a_list(store: Store) -> None:
     for before, latest in product(REPORTABLE, REPORTABLE):
         for step in ("verified", "verified two hours ago"):
             subject = Subject.legacy("acme", f"{before}, {latest}, {step}")
@@ -204,10 +204,10 @@ def test_totals_of_accounts_without_subjects_are_deleted(store: Store) -> None:
 @pytest.mark.parametrize("scope", [None, ACME, SubjectScope.parse("GitHub", "acme")])
 @pytest.mark.parametrize("max_age", [None, DAY])
 @pytest.mark.parametrize("verified_within", [None, DAY])
-def test_a_summary_reads_no_subject_outside_an_index_on_time(
+def test_a_summary_reads_subjects_only_through_indexes_on_times(
     tmp_path: Path, scope: SubjectScope | None, max_age: timedelta | None, verified_within: timedelta | None
 ) -> None:
-    """SQLite's plans: a scan of an account's subjects would cost more the more there are."""
+    """Checked in SQLite's query plans, because a scan would become slower with each subject of the account."""
     url = f"sqlite:///{tmp_path / 'catalogue.sqlite3'}"
     migrate(url)
     with closing(Store.on(url)) as store:

@@ -174,7 +174,7 @@ def test_each_way_to_read_a_list_finds_the_same_as_a_full_scan(
         if order is ListingOrder.WORST:
             needs = [attention_of(item, store.clock()) for item in found]
             assert needs == sorted(needs)
-        # In memory, the time of change is approximate, and equal needs are sorted by name.
+        # In memory, the time of change is approximate, and subjects that need equal attention are sorted by name.
         if order is not ListingOrder.NAME:
             found, wanted = sorted(found, key=_name), sorted(wanted, key=_name)
         assert [item.subject for item in found] == [item.subject for item in wanted]

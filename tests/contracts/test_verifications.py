@@ -102,7 +102,7 @@ def test_a_verification_stored_with_a_future_time_is_counted_as_ahead_but_not_as
     assert (report.verified_at(store.clock()), report.has_failed_verification) == (None, False)
 
 
-def test_a_deletion_ends_what_was_verified_before_it(store: Store) -> None:
+def test_a_deletion_discards_earlier_verifications(store: Store) -> None:
     store.receive(BackupStatus.SUCCEEDED)
     verify(store, FAILED, 2)
     verify(store, PASSED, 1)

@@ -69,7 +69,7 @@ def test_a_process_without_the_lease_can_change_nothing(watching: Watching) -> N
     assert other.channel.heard == ["failed web"]
 
 
-def test_changes_are_delivered_and_the_first_look_reports_nothing(watching: Watching) -> None:
+def test_changes_are_delivered_and_the_first_scan_reports_nothing(watching: Watching) -> None:
     watching.sees(web=S.FAILED, api=S.SUCCEEDED)
     watching.sees(web=S.SUCCEEDED, api=S.FAILED, new=S.FAILED)
     assert sorted(watching.channel.heard) == ["failed api", "failed new", "recovered web"]
@@ -330,7 +330,7 @@ def test_a_source_that_briefly_has_no_list_does_not_hide_that_its_subjects_recov
     assert watching.channel.heard == ["failed other", "recovered other"]
 
 
-def test_what_a_source_lists_first_is_not_reported_if_it_did_not_answer_at_the_first_look(watching: Watching) -> None:
+def test_what_a_source_lists_first_is_not_reported_if_it_did_not_answer_the_first_scan(watching: Watching) -> None:
     watching.source_of = lambda subject: "own" if subject == named("web") else "other"
     both = {"own": True, "other": True}
     watching.finds(

@@ -1,4 +1,4 @@
-"""One deadline covers everything before an answer: name resolution, connections and TLS."""
+"""One deadline covers a whole request: name resolution, connections, TLS and the answer."""
 
 from __future__ import annotations
 

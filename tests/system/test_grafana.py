@@ -202,7 +202,7 @@ def test_the_queries_of_the_page_are_valid(monitored: Monitored) -> None:
         monitored.query(query)
 
 
-def test_the_dashboard_is_what_grafana_imports() -> None:
+def test_the_dashboard_has_the_form_that_grafana_imports() -> None:
     assert GRAFANA["schemaVersion"] >= 36
     assert GRAFANA["uid"]
     assert GRAFANA["title"]

@@ -1,4 +1,4 @@
-"""The default dashboard is private behind the simplest proxies, to other sites' pages, and when started by hand."""
+"""Without a login, the default dashboard shows nothing private behind any proxy; a start prints how to log in."""
 
 from __future__ import annotations
 

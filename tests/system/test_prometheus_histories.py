@@ -68,7 +68,7 @@ VELERO = [
 
 
 def gickup(name: str, status: BackupStatus, *destinations: tuple[Steps, Steps], finished: float | None = None) -> Past:
-    """Return the past of destinations: for each, the duration of its last success and the result of its last run."""
+    """Return a past; each destination has the durations of its last success and the results of its last run."""
     series: dict[str, Steps] = {}
     for index, (took, success) in enumerate(destinations):
         labels = f'{{hoster="github.com",owner="acme",repository="{name}",type="local",path="/{index}"}}'
@@ -95,7 +95,7 @@ def backrest(name: str, status: BackupStatus, took: Steps, last: Steps, finished
     labels = f'plan_id="{name}",repo_id="b2",task_type="backup"'
     series = {
         f"backrest_tasks_duration_secs{{{labels}}}": took,
-        # Only one of the two exists at a time: the label names the value.
+        # The status is in a label, so only one of the two series exists at a time.
         f'backrest_last_task_status{{{labels},status="success"}}': {h: 0 if v == 0 else None for h, v in last.items()},
         f'backrest_last_task_status{{{labels},status="failed"}}': {h: 1 if v == 1 else None for h, v in last.items()},
     }

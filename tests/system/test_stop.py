@@ -59,7 +59,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
         yield Listening(service, one, both, path)
 
 
-def test_it_listens_on_ipv4_ipv6_both_and_a_unix_socket(running: Listening) -> None:
+def test_it_listens_on_ipv4_on_ipv6_and_on_a_unix_socket(running: Listening) -> None:
     here, mapped = ("127.0.0.1", running.one), ("127.0.0.1", running.both)
     for address in (here, mapped, ("::1", running.both)):
         with socket.create_connection(address, timeout=10) as client:

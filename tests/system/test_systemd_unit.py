@@ -56,7 +56,7 @@ def test_the_unit_s_user_is_created_by_the_file_beside_it() -> None:
     assert (done.returncode, f"Creating user '{option('User')}'" in done.stderr) == (0, True)
 
 
-def test_the_page_installs_the_unit_where_it_looks_for_its_program_and_data() -> None:
+def test_the_page_puts_program_and_data_where_the_unit_expects_them() -> None:
     page = (PROJECT / "docs" / "how-to" / "systemd.md").read_text()
     environment, _, program = option("ExecStart").partition("/bin/")
     assert f"python3 -m venv {environment}\n" in page

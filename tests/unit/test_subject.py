@@ -131,7 +131,7 @@ def test_a_lone_surrogate_as_json_can_contain_is_rejected() -> None:
         Subject.parse("GitHub", "acme", "Repository", "a\ud800")
 
 
-def test_case_is_folded_only_if_platform_and_source_both_do_so() -> None:
+def test_case_is_ignored_only_if_platform_and_source_both_ignore_it() -> None:
     shouted, quiet = Subject.legacy("ACME", "Web"), Subject.legacy("acme", "web")
     assert shouted.key(fold_case=True) == quiet.key(fold_case=True)
     assert shouted.key(fold_case=False) != quiet.key(fold_case=False)
@@ -139,7 +139,7 @@ def test_case_is_folded_only_if_platform_and_source_both_do_so() -> None:
     assert elsewhere.key(fold_case=True) != Subject.parse("gitea", "acme", "wiki", "web").key(fold_case=True)
 
 
-def test_platform_and_type_are_always_compared_without_case() -> None:
+def test_platform_and_type_are_always_case_insensitive() -> None:
     one, other = Subject.parse("Gitea", "me", "Wiki", "x"), Subject.parse("GITEA", "me", "wiki", "x")
     assert one.key(fold_case=False) == other.key(fold_case=False)
 
@@ -166,7 +166,7 @@ SPELLINGS = [(status.value, status) for status in BackupStatus] + [
 
 
 @pytest.mark.parametrize(("spelling", "status"), SPELLINGS)
-def test_a_status_that_people_write_is_matched_without_case(spelling: str, status: BackupStatus) -> None:
+def test_a_status_may_be_written_in_several_ways_and_in_any_case(spelling: str, status: BackupStatus) -> None:
     assert {status_named(spelling), status_named(spelling.upper()), status_named(f" {spelling} ")} == {status}
 
 

@@ -85,7 +85,7 @@ def test_a_backup_is_restored_and_says_what_it_held(tmp_path: Path) -> None:
     assert run(tmp_path, "restore", "--new-cache-identity").output.startswith("Cached statuses are no longer used.")
 
 
-def test_a_new_identity_for_a_newer_schema_is_refused_without_speaking_of_a_restore(tmp_path: Path) -> None:
+def test_a_new_identity_for_a_newer_schema_is_refused_in_one_line(tmp_path: Path) -> None:
     run(tmp_path, "report", "acme/web", "succeeded")
     with contextlib.closing(sqlite3.connect(tmp_path / "data" / "catalogue.sqlite3")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")

@@ -51,7 +51,7 @@ def test_faults_of_settings_and_of_both_files_are_reported_at_once(tmp_path: Pat
     assert done.exit_code == 2
 
 
-def test_a_setting_that_names_a_file_and_has_a_fault_itself_hides_that_file_s_faults(tmp_path: Path) -> None:
+def test_the_faults_of_a_file_are_not_reported_if_its_setting_is_invalid(tmp_path: Path) -> None:
     (tmp_path / "sources.toml").write_text("[[sauce]]\n")
     settings = {"BADGE_SOURCES": str(tmp_path / "sources.toml"), "BADGE_UPSTREAM_URL": "http://127.0.0.1:9"}
     output = run_badge("check-config", **settings).output

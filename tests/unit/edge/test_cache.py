@@ -13,7 +13,7 @@ def bodies(rig: EdgeRig, *targets: str) -> list[bytes]:
     return [rig.ask(target).body for target in targets]
 
 
-def test_the_same_url_is_answered_again_for_half_a_second_and_counted() -> None:
+def test_an_answer_is_reused_for_half_a_second_and_each_use_is_counted() -> None:
     rig = EdgeRig()
     assert bodies(rig, WEB, WEB, WEB) == [b"1", b"1", b"1"]
     rig.now += 0.39
@@ -134,7 +134,7 @@ def test_expired_answers_are_dropped() -> None:
     assert rig.edge._cache._bytes == ENTRY_BYTES + 3 + len("/badge/new")
 
 
-def test_a_time_of_zero_turns_the_edge_cache_off() -> None:
+def test_a_lifetime_of_zero_turns_the_edge_cache_off() -> None:
     assert bodies(EdgeRig(EdgeCacheLimits(held_seconds=0)), WEB, WEB) == [b"1", b"2"]
 
 

@@ -153,7 +153,7 @@ def test_without_a_free_thread_a_badge_is_unknown_for_a_moment() -> None:
 
 
 @pytest.mark.parametrize("target", ["/summary", "/summary?x", "/summary/", "/summary/GitHub/acme", "//summary/a/b/c/d"])
-def test_a_summary_is_a_badge(target: str) -> None:
+def test_a_summary_is_treated_like_a_badge(target: str) -> None:
     rig = EdgeRig(threads=2, queued=1, answer_seconds=0.1)
     assert full(rig, target).body == b"unknown"
     assert rig.edge.serves_badge("GET", target.encode())

@@ -51,18 +51,18 @@ def checks(tmp_path: Path) -> Iterator[Checks]:
 
 
 @pytest.mark.parametrize("interval", [1.0, 30.0, 3_600.0])
-def test_a_lease_that_is_renewed_means_that_something_watches(checks: Checks, interval: float) -> None:
+def test_a_lease_that_is_renewed_means_that_a_watcher_is_running(checks: Checks, interval: float) -> None:
     assert all(checks.later(interval, renewed=True) for _ in range(10))
 
 
 @pytest.mark.parametrize("interval", [1.0, 30.0, 3_600.0])
-def test_a_lease_that_is_not_renewed_means_that_nothing_watches(checks: Checks, interval: float) -> None:
+def test_a_lease_that_is_not_renewed_means_that_no_watcher_is_running(checks: Checks, interval: float) -> None:
     assert all(checks.later(interval) for _ in range(int(MISSING_SECONDS / interval) + 1))
     assert not checks.later(interval)
     assert checks.later(interval, renewed=True)
 
 
-def test_a_lease_released_and_not_taken_again_means_that_nothing_watches(checks: Checks) -> None:
+def test_a_lease_released_and_not_taken_again_means_that_no_watcher_is_running(checks: Checks) -> None:
     checks.later(4)
     checks.store.release()
     assert checks.later(4)
@@ -72,7 +72,7 @@ def test_a_lease_released_and_not_taken_again_means_that_nothing_watches(checks:
 def test_a_database_that_cannot_be_read_is_logged_and_counts_as_not_renewed(checks: Checks) -> None:
     checks.later(4, renewed=True)
     checks.store.database.is_damaged = True
-    assert checks.later(4)  # one failed reading does not prove that nothing watches
+    assert checks.later(4)  # one failed reading does not prove that no watcher is running
     assert not checks.later(MISSING_SECONDS)
     assert {type(event) for event in checks.events.seen} == {CatalogueFailed}
 

@@ -113,7 +113,7 @@ def test_while_the_source_fails_the_runs_are_shown_as_long_as_the_status(site: S
     assert site.get(f"{BADGE}?show=history").data == site.get(BADGE).data
 
 
-def test_the_status_and_the_runs_come_from_one_call_of_the_source(site: Site) -> None:
+def test_the_status_and_the_runs_come_from_one_call_to_the_source(site: Site) -> None:
     site.says = KNOWN
     for query in ("", "?show=history", "?show=rate"):
         site.get(f"{BADGE}{query}")

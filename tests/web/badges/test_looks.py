@@ -157,7 +157,7 @@ def test_pictures_with_a_client_s_label_are_not_shared(site: Site) -> None:
 
 
 class Busy(Pictures):
-    """Pictures whose drawing is always busy; records how long each caller would have waited."""
+    """Draws nothing, because other threads are always drawing; records how long each caller would have waited."""
 
     def __init__(self) -> None:
         super().__init__()

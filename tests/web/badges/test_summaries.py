@@ -279,7 +279,7 @@ def test_a_summary_has_the_headers_of_a_badge(acme: Dashboard) -> None:
     ("path", "is_stored"),
     [(ACME, True), (f"{ACME}.json", True), ("/summary/GitHub/nobody", False), (f"{ACME}?token=x", False)],
 )
-def test_the_edge_stores_summaries_as_badges(acme: Dashboard, path: str, *, is_stored: bool) -> None:
+def test_the_edge_cache_stores_summaries_like_badges(acme: Dashboard, path: str, *, is_stored: bool) -> None:
     """An answer that found nothing is not stored: its age would reveal when it was last requested."""
     edge = edge_around(acme.client.application)
     assert asyncio.run(asgi.ask(edge, path)).code in (200, 404)

@@ -159,7 +159,7 @@ def test_a_key_is_limited_to_its_scopes(ops: Ops) -> None:
     assert ops.report(key=ops.reader, status="failed").status_code == 403
 
 
-def test_without_read_a_report_s_answer_reveals_nothing_else(ops: Ops) -> None:
+def test_without_the_scope_read_a_report_s_answer_says_only_whether_it_was_applied(ops: Ops) -> None:
     ops.report(status="failed", visibility="private", startedAt="2026-11-23T11:00:00Z")
     late = ops.report(key=ops.only_reporter, status="succeeded", startedAt="2026-11-23T10:00:00Z")
     assert late.get_json() == {"applied": False}

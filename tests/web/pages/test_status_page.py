@@ -306,7 +306,7 @@ def test_a_token_is_of_no_use_on_the_page_of_a_public_subject(dashboard: Dashboa
         ("/status/AzureDevOps/org/Repository/my%20project/demo", "my project/demo"),
     ],
 )
-def test_paths_are_read_as_those_of_badges_but_no_suffix_is_removed(dashboard: Dashboard, path: str, name: str) -> None:
+def test_paths_are_read_like_badge_paths_but_no_suffix_is_removed(dashboard: Dashboard, path: str, name: str) -> None:
     for subject in ("acme/web", "acme/site.png", "acme/data.json", "GitLab/group%2Fsub/Repository/web"):
         dashboard.report(Subject.from_path(subject))
     dashboard.report(Subject.parse("AzureDevOps", "org", "Repository", "my project/demo"))

@@ -121,7 +121,7 @@ FIELDS = list(status_document(WEB, Report(status=BackupStatus.FAILED, observed_a
 # On a fresh checkout, the first string takes seconds, because hypothesis has to build its Unicode table.
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON), st.integers(100, 599))
-def test_no_answer_raises_any_other_exception(changes: dict[str, object], status: int) -> None:
+def test_no_answer_raises_anything_but_source_unavailable(changes: dict[str, object], status: int) -> None:
     document = {**status_document(WEB, Report(status=BackupStatus.FAILED, observed_at=START)), **changes}
     try:
         parsed = interpret(answer(status, json.dumps(document).encode()), WEB, None, START)

@@ -1,4 +1,4 @@
-"""Which client address a failed login counts for."""
+"""Which client address a failed login counts against."""
 
 from __future__ import annotations
 
