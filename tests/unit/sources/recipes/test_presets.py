@@ -45,7 +45,7 @@ def test_each_sample_gives_what_it_expects(name: str, sample: Sample) -> None:
 
 def test_the_presets_with_a_history_are_documented() -> None:
     page = (PROJECT / "docs" / "reference" / "sources-toml.md").read_text()
-    documented = re.search(r"^\| `lists_runs` \|.*Set in the presets (.*) \|$", page, re.MULTILINE)
+    documented = re.search(r"^\| `lists_runs` \|.*Already `true` in the presets (.*) \|$", page, re.MULTILINE)
     assert documented is not None
     listing = [name for name in presets.names() if presets.preset(name).recipe.get("lists_runs")]
     assert re.findall(r"`(.+?)`", documented[1]) == sorted(listing)
