@@ -62,5 +62,5 @@ class Ledger:
                 self.lost.append(f"{when}: {subject} shows {shown} instead of {' or '.join(possible)}")
 
     def copy_possible(self) -> dict[str, set[str]]:
-        """Return a copy of what the badges may show now, as a backup taken now would contain it."""
+        """Return a copy of `possible`: what the badges may show after a backup taken now is restored."""
         return {subject: set(statuses) for subject, statuses in self.possible.items()}

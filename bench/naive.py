@@ -68,7 +68,7 @@ def live() -> str:
 
 
 def _fetch(platform: str, account: str, kind: str, name: str) -> bytes:
-    """Return the upstream's answer; without an upstream every backup succeeded."""
+    """Return the upstream's answer or, without an upstream, a success for every backup."""
     if _settings.upstream_url is None:
         return json.dumps({"status": BackupStatus.SUCCEEDED}).encode()
     if not hasattr(_threads, "session"):

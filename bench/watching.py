@@ -31,7 +31,7 @@ secret = "env:HOOK"
 [watch]
 every = "1s"
 """
-"""Thirty times as often as by default, but the watcher spends at most a twentieth of its time on scanning."""
+"""Scans start thirty times as often as by default, but the watcher spends at most a twentieth of its time on them."""
 
 
 def rows(rounds: int) -> list[str]:

@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Skip files without tests marked `alone` if only those run, because loading all files takes several seconds."""
+    """If only tests marked `alone` run, skip files that have none, because loading all files takes several seconds."""
     if not config.option.markexpr.startswith("alone") or not collection_path.match("test_*.py"):
         return None
     return "mark.alone" not in collection_path.read_text() or None

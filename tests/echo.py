@@ -1,4 +1,4 @@
-"""A WSGI application that shows what it was given, and the edge around it."""
+"""A WSGI application that shows what it was given, and an edge that wraps the application."""
 
 from __future__ import annotations
 

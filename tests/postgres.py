@@ -17,8 +17,8 @@ import psycopg
 
 from tests.servers import START_SECONDS, eventually, needs
 
-# A locale with natural text order, so that nothing comes to depend on byte order.
 CLUSTER = ("-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8", "-k")
+# Natural text order, by ICU, so that nothing comes to depend on byte order.
 ORDER = ("--locale-provider=icu", "--icu-locale=en")
 
 

@@ -118,7 +118,7 @@ class Watching:
         return replace(self, store=replace(self.store, holder=f"{self.store.holder}+"), **changes)
 
     def sees(self, **statuses: BackupStatus) -> None:
-        """Scan once, with subjects with these names and statuses, and deliver the resulting messages."""
+        """Scan once, finding subjects with these names and statuses, and deliver the resulting messages."""
         self.survey = lambda: survey_of(self.clock, **statuses)
         self.watcher.full_scan()
         self.courier.deliver()

@@ -138,8 +138,8 @@ def test_no_choice_is_cut_off(browser: Browser, service: Service, width: int) ->
 MOST_SHIFT = 0.001
 
 
-# Not with a public URL: without the note about it, the note about PNGs would appear within a phone's viewport and shift
-# what is below.
+# Only without a public URL: with one, there is no note about a local URL, so the note about PNGs would appear within a
+# phone's viewport and shift what is below it.
 @needs_no_public_url
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_moves_while_the_form_loads_and_updates(browser: Browser, service: Service, width: int) -> None:
@@ -268,7 +268,7 @@ def test_the_dialog_stays_while_text_is_selected_and_closes_on_a_click_outside(w
     page.mouse.move(around["x"] - 20, field["y"] + 10, steps=5)
     page.mouse.up()
     page.mouse.click(around["x"] + 5, around["y"] + 5)
-    # A press outside that ends inside is not a click outside, nor is the Enter after it.
+    # Pressing the mouse outside and releasing it inside is not a click outside; nor is pressing Enter afterwards.
     page.mouse.move(around["x"] - 20, around["y"] + 5)
     page.mouse.down()
     page.mouse.move(around["x"] + 5, around["y"] + 5)

@@ -25,7 +25,6 @@ WEB = Subject.legacy("acme", "web")
 KEY = ("catalogue", "github", "acme", "repository", "web")
 # Needed only to delete a stored picture that is too long, which this service never writes.
 UNUSED = "hdel"
-# A long timeout, because the machine may be busy; and no edge cache, so that each badge uses Redis.
 STEADY = {"redis_timeout": timedelta(seconds=5)}
 """Longer than the setting allows, so that no command fails on a busy machine."""
 
@@ -59,6 +58,7 @@ def run(server: TcpServer, *words: str) -> None:
 
 @contextmanager
 def service(url: str, folder: Path) -> Iterator[Parts]:
+    # Without the edge cache, so that each badge uses Redis.
     settings = load({"BADGE_DATA_DIR": str(folder), "BADGE_REDIS_URL": url, "BADGE_EDGE_CACHE": "0"})
     migrate(settings.catalogue_location)
     with closing(build_parts(settings.model_copy(update=STEADY))) as parts:

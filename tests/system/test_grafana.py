@@ -65,7 +65,7 @@ class Monitored:
         return set(found)
 
     def report(self, subject: Subject, status: BackupStatus, **more: Any) -> None:
-        """Report a run of an hour that has just ended, a minute after the last report."""
+        """Advance the clock by a minute, then report a run that took an hour and has just ended."""
         self.service.clock.advance(minutes=1)
         now = self.service.clock()
         self.service.record_run(subject, status, started_at=now - HOUR, finished_at=now, **more)

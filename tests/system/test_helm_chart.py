@@ -79,7 +79,7 @@ def rendered(helm: Path, values: Sequence[str], *options: str) -> subprocess.Com
 
 @pytest.fixture(scope="module")
 def render(helm: Path) -> Render:
-    """Return a function that renders the chart with some values; returns the objects by their kind."""
+    """Return a function that renders the chart with some values and returns the objects by their kind."""
 
     def render(values: Sequence[str]) -> Objects:
         done = rendered(helm, values)

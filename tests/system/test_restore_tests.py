@@ -106,7 +106,7 @@ def shows(service: Service, script: Path, *wanted: str) -> bool:
 def test_a_restore_test_passes_until_the_repository_is_damaged(repository: Repository, service: Service) -> None:
     script = script_for(repository.program, repository.folder)
     line = cron_line(service, "restore-test; curl", script)
-    assert repository.run("sh", "-c", line) == 0  # there is no repository yet
+    assert repository.run("sh", "-c", line) == 0  # reports a failure, because there is no repository yet
     assert shows(service, script, "failed", "restored")
 
     repository.back_up()
@@ -128,7 +128,7 @@ def test_every_file_of_a_backup_can_be_chosen(repository: Repository) -> None:
         shuffled.write_text(f"#!/bin/sh\nsed -n {number}p\n")
         shuffled.chmod(0o755)
         assert repository.run("env", f"PATH={shuffled.parent}:{os.environ['PATH']}", str(script)) == 0
-    shuffled.write_text("#!/bin/sh\n")  # there is nothing to restore
+    shuffled.write_text("#!/bin/sh\n")  # chooses no file, as if there were nothing to restore
     assert repository.run("env", f"PATH={shuffled.parent}:{os.environ['PATH']}", str(script)) != 0
 
 

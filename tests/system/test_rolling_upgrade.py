@@ -227,7 +227,7 @@ def stop(service: Service) -> None:
 
 
 def respawn_a_worker(service: Service) -> None:
-    """Kill a worker, which gunicorn replaces by another one with the old code."""
+    """Kill a worker, which gunicorn then replaces with another that runs the old code."""
     before = {worker.pid for worker in service.workers()}
     psutil.Process(min(before)).send_signal(signal.SIGTERM)
     assert eventually(lambda: len({worker.pid for worker in service.workers()} - before) == 1, START_SECONDS)

@@ -188,7 +188,7 @@ def comparable(response: Response) -> tuple[object, ...]:
         return (response.status,)
     headers = sorted((name.lower(), value) for name, value in response.headers)
     body = re.sub(rb'(name="csrf_token" value=|"(?:observedAt|confirmedAt)":)"[^"]*', rb"\1", response.body)
-    has_time = b'"confirmedAt"' in body  # which the tag depends on
+    has_time = b'"confirmedAt"' in body  # the ETag depends on it
     compared = [
         (name, _COMPARED_AS.get(name, str)(value))
         for name, value in headers

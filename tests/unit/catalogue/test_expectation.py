@@ -32,7 +32,7 @@ def test_an_end_from_before_the_check_was_created_does_not_make_it_overdue_at_on
 
 
 @pytest.mark.parametrize("status", [BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED])
-def test_a_status_other_than_failed_becomes_failed_when_it_is_overdue(status: BackupStatus) -> None:
+def test_a_succeeded_running_or_scheduled_backup_becomes_failed_when_it_is_overdue(status: BackupStatus) -> None:
     before, after = seen(status, 25.99), seen(status, 26)
     assert (before.status, before.stale_after) == (status, OVERDUE_AT)
     assert (after.status, after.finished_at, after.stale_after) == (BackupStatus.FAILED, OVERDUE_AT, None)

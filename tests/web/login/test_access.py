@@ -80,7 +80,7 @@ def test_every_protected_route_refuses_anonymous_requests(dashboards: Dashboards
         answer = anonymous.open(path, method=method, environ_overrides={"REMOTE_ADDR": "203.0.113.9"})
         is_sent_to_log_in = answer.status_code == 303 and answer.headers["Location"].startswith("/login")
         assert is_sent_to_log_in or answer.status_code in (400, 401, 403, 404), (method, path)
-        if path != f"/dashboard/{WEB.path}":  # where the login page returns to the requested subject
+        if path != f"/dashboard/{WEB.path}":  # the redirect there names the requested subject
             assert "acme" not in answer.text
         assert "succeeded" not in answer.text
 

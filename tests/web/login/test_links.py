@@ -115,7 +115,7 @@ def test_without_a_link_the_page_says_how_to_get_one(dashboards: Dashboards) -> 
     redirect = client.get("/dashboard/acme/web")
     page = page_of(client.get(redirect.headers["Location"]))
     assert "badge login-link" in one(page, ".lead").get_text()
-    assert "var" not in page.get_text()  # no path of the server
+    assert "var" not in page.get_text()  # no path on the server
 
 
 def test_after_a_pasted_link_the_requested_page_is_shown(dashboards: Dashboards) -> None:
@@ -155,7 +155,7 @@ def test_a_request_from_this_machine_sees_nothing_without_a_login(
         ({}, "127.0.0.1:8000", 200),
         ({"BADGE_PUBLIC_URL": "http://localhost:8000"}, "127.0.0.1:8000", 200),
         ({}, "attacker.example", 401),  # DNS rebinding
-        ({"BADGE_PUBLIC_URL": "https://badges.example.org"}, "127.0.0.1:8000", 401),  # nginx' default Host
+        ({"BADGE_PUBLIC_URL": "https://badges.example.org"}, "127.0.0.1:8000", 401),  # nginx's default Host
         ({"BADGE_METRICS_TOKEN": "open-sesame"}, "127.0.0.1:8000", 200),
     ],
 )

@@ -270,7 +270,7 @@ def token_for(dashboard: Dashboard) -> str:
 def test_a_private_subject_s_page_opens_with_its_token(dashboard: Dashboard) -> None:
     dashboard.report(WEB, visibility=Visibility.PRIVATE)
     token = token_for(dashboard)
-    dashboard.get(PAGE)  # what is loaded on demand must not use up the time for the token
+    dashboard.get(PAGE)  # so that loading code on demand does not use up the time for checking the token
     answer = dashboard.anonymous().get(f"{PAGE}?token={token}")
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "private, max-age=60")
     assert answer.headers["Referrer-Policy"] == "no-referrer"
