@@ -33,7 +33,7 @@ RESTORED = "restored"
 
 
 class BadBackup(Exception):
-    """The backup can't be used; the message says why."""
+    """A backup can't be used, or the catalogue can't be backed up; the message says why."""
 
 
 class RestoreUnfinished(Exception):

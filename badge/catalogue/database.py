@@ -20,7 +20,7 @@ from badge.catalogue.schema import identity
 from badge.resilience.per_process import PerProcess
 
 # How long to wait for other connections, and for PostgreSQL to answer at all. Readers have to stay within the 1.7 s
-# for which a badge waits for its source; writers may wait longer, as do the clients that report backups.
+# for which a badge waits for its source; writers may wait longer, because clients that report backups wait longer too.
 READER_PATIENCE_MILLISECONDS = 1_000
 WRITER_PATIENCE_MILLISECONDS = 10_000
 
@@ -31,7 +31,7 @@ class Database:
     """Connections to one database, made on first use in each process.
 
     A child process inherits its parent's compiled statements, but opens connections of its own. While open, a
-    `Database` holds a lock that prevents a restore, unless the caller holds one (`takes_lock=False`).
+    `Database` holds a lock that prevents a restore. With `takes_lock=False`, it leaves the lock to the caller.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Database:
     def _engine_and_pool(self) -> tuple[Engine, Pool]:
         """Return the engine with a pool of this process's own.
 
-        `PerProcess` keeps a parent's pool referenced, and so its connections open.
+        `PerProcess` keeps a reference to a parent's pool, so that the pool's connections stay open.
         """
         self._in_use.get()
         _allocate_index(self.url)

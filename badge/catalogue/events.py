@@ -142,5 +142,5 @@ def _time_faults(times: Sequence[datetime | None]) -> list[str]:
     if any(moment is not None and moment.tzinfo is None for moment in times):
         return ["all times need a time zone"]
     if any(moment is not None and unless_never(moment) is None for moment in times):
-        return ["all times have to be between 1970 and the end of 9999"]
+        return ["all times have to be after 1970-01-01T00:00:00Z and before 9999-12-31T00:00:00Z"]
     return []

@@ -1,8 +1,8 @@
 """The rule for overdue backups: when the next one is due, and what a subject's status is once it is overdue.
 
 No code runs at the moment when a backup becomes overdue; from then on, reading its status gives "failed". The rule is
-therefore written twice, and only here: for a report (`as_expected`), and in SQL for lists (`is_overdue`,
-`has_status`).
+therefore written twice: for a report (`as_expected`), and in SQL for lists (`is_overdue`, `has_status`). Only this
+module decides when a backup is overdue.
 """
 
 from __future__ import annotations

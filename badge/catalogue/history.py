@@ -115,7 +115,7 @@ class State:
     status: BackupStatus
     newest: Run | None
     last_success_at: datetime | None
-    """When the last success ended. If a wrong clock reported it, this is ahead of now, and the real time is unknown."""
+    """When the last success ended. If this is ahead of now, a wrong clock reported it, and the real time is unknown."""
     last_finished: BackupStatus | None
     last_ended_at: datetime | None
     """The end of the last finished run with a known end."""
@@ -256,7 +256,7 @@ class History:
         return self._free_start(now)
 
     def _start_by_time(self, event: RunEvent, at: datetime) -> datetime:
-        """Return the start of the run that an event belongs to by its time: a known run's, or `at` for a new one.
+        """Return the start of an event's run, judging by its time: that of a known run, or `at` for a new one.
 
         The event belongs to the last run that had begun by then, if the event reports a later phase of that run or
         arrived late.

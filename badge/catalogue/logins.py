@@ -49,7 +49,11 @@ class Logins:
         return secret
 
     def open_session(self, credential: str, lifetime: timedelta) -> str:
-        """Return the ID of a new session, which is valid only together with this credential."""
+        """Return the ID of a new session.
+
+        It is valid only together with `credential`, which is derived from the dashboard's login settings: if those
+        change, all sessions end.
+        """
         session_id = _new_secret()
         with _writing(self.database) as connection:
             self._store(connection, _session_digest(session_id, credential), lifetime)

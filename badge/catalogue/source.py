@@ -31,7 +31,7 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True)
 class CatalogueSource:
-    """`StatusSource`, `StatusListing` and `RunHistory` over the embedded catalogue."""
+    """Implements `StatusSource`, `StatusListing` and `RunHistory` with the catalogue."""
 
     catalogue: Catalogue
     events: Events

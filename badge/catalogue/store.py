@@ -87,7 +87,10 @@ class Recorded:
 
     report: Report
     applied: bool
-    """False if something later is already known: a run, an event of the same run, a verification or a deletion."""
+    """False if something later is already known: a run, an event of the same run, a verification or a deletion.
+
+    Also False for a passed verification that arrives while the subject is deleted.
+    """
     changed: bool
     """Whether readers see a difference."""
     is_ahead: bool

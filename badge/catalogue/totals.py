@@ -1,6 +1,6 @@
 """Totals of all subjects and of each account, so that neither pages nor summaries have to count subjects.
 
-The transactions that change subjects update them. No event marks the moment at which a subject's backup becomes
+The transactions that change subjects update the totals. No event marks the moment at which a subject's backup becomes
 overdue, its report outdated, or its last success or verification too old. Such subjects are counted through indexes on
 these times.
 """

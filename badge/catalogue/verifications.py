@@ -10,7 +10,7 @@ The last verification with each outcome is stored. The order is that of runs (`b
   may be wrong. A failure is therefore never placed below such a pass. A pass with a time is placed above such a failure
   only if that time is later than the receipt.
 - A stored time more than `CLOCK_TOLERANCE` ahead of now counts as unknown.
-- The deletion of a subject ends its verifications, because they say nothing about backups made after it. For the same
+- Deleting a subject removes its verifications, because they say nothing about backups made afterwards. For the same
   reason, a pass that arrives while the subject is deleted is not stored.
 
 Therefore only a later pass replaces a failure. If all times are reported, it makes no difference in which order, or how

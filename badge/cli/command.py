@@ -181,7 +181,8 @@ def shown_selection(selection: Selection) -> str:
 def local_parts() -> Iterator[app.Parts]:
     """Provide the service's parts as configured, but with more time for Redis, and close them afterwards.
 
-    If dropping a cached status took too long, badges would show it until it expires, because a command doesn't retry.
+    A command doesn't retry: if Redis timed out while dropping a cached status, badges would show that status until it
+    expires.
     """
     with faults_by_line():
         parts = parts_of(load().model_copy(update={"redis_timeout": REDIS_TIMEOUT}))

@@ -43,7 +43,7 @@ _STATUS = {
 
 
 @click.command(cls=BadgeCommand, epilog=examples("badge demo", "badge demo --remove"))
-@click.option("--remove", is_flag=True, help="Remove the sample data again.")
+@click.option("--remove", is_flag=True, help="Remove the sample data.")
 def demo(*, remove: bool) -> None:
     """Fill the local catalogue with sample data."""
     with own_catalogue() as (parts, own):

@@ -45,7 +45,7 @@ PATHS = frozenset(
 """Settings that are paths; in the settings file, they are relative to its folder."""
 
 ENVIRONMENT_ONLY = frozenset({"BADGE_API_KEY", settings_file.VARIABLE})
-"""Variables that aren't settings of the service: the API key for the option `--to`, and the settings file's path."""
+"""Not settings of the service: the API key that commands use with `--to`, and the path of the settings file."""
 
 
 def variable_for(name: str) -> str:
@@ -97,4 +97,4 @@ def rename_warnings(name: str, variable: str, text: str) -> Iterator[str]:
 
 
 def _warning(old: str, new: str, former: FormerName) -> str:
-    return f"{old} is a former name of {new}; version {former.removed_in} will no longer accept it"
+    return f"{old} has been renamed to {new}; version {former.removed_in} will no longer accept the old spelling"

@@ -59,7 +59,7 @@ class Walked:
     silent: Sequence[str] = ()
     """Names of the sources that did not answer."""
     read: Mapping[str, bool] | None = None
-    """The sources that have a list and answered, by name, and whether each was read to the end.
+    """The sources that answered with a list, by name, and whether each list was read to the end.
 
     None if there is only one source.
     """

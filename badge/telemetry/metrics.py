@@ -67,7 +67,7 @@ class Declared:
     labels: tuple[str, ...] = ()
 
 
-# No label may contain a path, a subject or anything else that a request chooses.
+# No label may contain a path, a subject or any other text that a request can choose freely.
 METRICS = (
     Declared("badge_requests_total", Kind.COUNTER, "Badge requests answered.", ("format", "status", "origin")),
     Declared("badge_hot_path_hits_total", Kind.COUNTER, "Badge requests answered from the edge cache.", ()),
@@ -129,7 +129,7 @@ _EDGE_METRICS = {
 
 
 class UndeclaredMetric(KeyError):
-    """The metric is not in the table, is of another kind, or has another number of labels."""
+    """The metric is not in the table, is of a different kind, or has a different number of labels."""
 
 
 class Metrics(Collector):

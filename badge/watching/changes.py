@@ -123,8 +123,9 @@ def with_runs(
     """Return the observation, preceded by one for each run that ended and was superseded since the last scan.
 
     Without these, a failure that is followed by a success between two scans would never be reported. `runs` are the
-    subject's latest runs, newest first. If no run is known yet, those that ended after `since` are new. If the last
-    known run isn't among them, it is unclear which ones are new, so only the observation itself is returned.
+    subject's latest runs, newest first. If it isn't known which run was seen last, those that ended at or after `since`
+    are new; if it is known that there was none, all are. If the last known run isn't among them, it is unclear which
+    ones are new, so only the observation itself is returned.
     """
     finished = [run for run in runs if run.status in _OUTCOMES]
     last = replace(seen, last_run=finished[0].started_at if finished else NO_RUN)

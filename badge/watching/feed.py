@@ -19,7 +19,7 @@ class FeedReader:
     """The feed's entries, newest first."""
 
     store: Callable[[], WatchStore]
-    """Called on first use, because opening the database loads SQLAlchemy."""
+    """Called for each read; opens the database on first use."""
     events: Events
     limit: int
 

@@ -68,7 +68,10 @@ class Survey(Protocol):
 
     @property
     def read(self) -> Mapping[str, bool] | None:
-        """The sources that answered, and whether each was read to the end; None if there is only one source."""
+        """The sources that answered with a list, and whether each list was read to the end.
+
+        None if there is only one source.
+        """
         ...
 
 
@@ -157,7 +160,10 @@ class Watcher:
     _unprimed: AbstractSet[str] = frozenset()
     """Sources that no full scan could list so far. The subjects in their first list are recorded, not reported."""
     _missing: set[str] = field(default_factory=set)
-    """Subjects missing from the last full scan. One may move while the list is read, so two scans are needed."""
+    """Subjects missing from the last full scan. They count as deleted only if the next full scan lacks them too.
+
+    A single scan may miss a subject that moves within the list while it is read.
+    """
 
     def load(self) -> None:
         """Read what was last seen."""
@@ -232,9 +238,9 @@ class Watcher:
     def _unseen(self, survey: Survey, seen: AbstractSet[str]) -> Iterator[_Seen]:
         """Yield what to record for the known subjects that were not listed: an observation, or None to forget them.
 
-        A subject counts as unknown if its source did not answer or said that it has no list (while a service restarts,
-        the proxy in front of it may respond as if there were none). It counts as deleted once two complete lists in a
-        row lack it. Until then, and while the list is incomplete, nothing is yielded for it. It is forgotten if no
+        A subject counts as unknown if its source did not answer or said that it has no list (the proxy in front of a
+        restarting source may answer 404, as a source without a list does). It counts as deleted once two complete lists
+        in a row lack it. Until then, and while the list is incomplete, nothing is yielded for it. It is forgotten if no
         source that can be listed is responsible for it any more.
         """
         missing: set[str] = set()

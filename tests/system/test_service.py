@@ -298,7 +298,7 @@ def test_a_catalogue_of_a_newer_version_and_a_former_name_are_each_reported_in_o
     for output in (command.stderr, check.stdout, started.stderr):
         assert sentence in output
         assert "Traceback" not in output
-    assert "BADGE_HOT_PATH is a former name of BADGE_EDGE_CACHE; " in started.stderr
+    assert "BADGE_HOT_PATH has been renamed to BADGE_EDGE_CACHE; " in started.stderr
 
 
 def test_the_embedded_cache_ends_with_a_service_that_is_killed(tmp_path: Path) -> None:

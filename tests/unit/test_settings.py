@@ -27,7 +27,7 @@ from badge.settings_file import find_file
 
 PROJECT = Path(__file__).parents[2]
 EXAMPLE = PROJECT / "config" / "badge.env.example"
-NO_LONGER = "version 0.2 will no longer accept it"
+NO_LONGER = "version 0.2 will no longer accept the old spelling"
 
 
 def faults_of(**environment: str) -> list[str]:
@@ -230,8 +230,8 @@ def test_each_former_name_in_use_causes_a_warning(tmp_path: Path) -> None:
     settings = load_from({"BADGE_HOT_PATH": "250ms"}, find_file({}, [file]))
     assert settings.dashboard == "link"
     assert sorted(settings.warnings) == [
-        f"BADGE_DASHBOARD=local is a former name of BADGE_DASHBOARD=link; {NO_LONGER} ({file}:1)",
-        f"BADGE_HOT_PATH is a former name of BADGE_EDGE_CACHE; {NO_LONGER} (environment)",
+        f"BADGE_DASHBOARD=local has been renamed to BADGE_DASHBOARD=link; {NO_LONGER} ({file}:1)",
+        f"BADGE_HOT_PATH has been renamed to BADGE_EDGE_CACHE; {NO_LONGER} (environment)",
     ]
     assert load({"BADGE_EDGE_CACHE": "250ms", "BADGE_DASHBOARD": "link"}).warnings == []
 

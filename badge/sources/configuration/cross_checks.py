@@ -70,7 +70,7 @@ def _ambiguous(entry: Entry, used: Collection[str]) -> Iterator[KeyFault]:
     match = entry.match or Match()
     for name, part in zip(SUBJECT_FIELDS, Match.model_fields, strict=True):
         if name not in used and any(has_wildcard(pattern) for pattern in match.any_of(part)):
-            yield f"match.{part}", f"remove its wildcards, or use {{{name}}} in the recipe"
+            yield f"match.{part}", f"set a value without wildcards, or use {{{name}}} in the recipe"
 
 
 def _placeholders_in(source: Mapping[str, Any], entry: Entry) -> set[str]:

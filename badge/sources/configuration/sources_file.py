@@ -203,7 +203,10 @@ class _OneSource:
         )
 
     def _check_samples(self, entry: Entry, recipe: Mapping[str, Any], preset: Preset | None) -> None:
-        """Check that the source's samples yield the expected reports, and that its expressions work on the preset's."""
+        """Check that the source's samples yield the expected reports.
+
+        Also check that no expression of the source fails on the preset's samples.
+        """
         for sample in preset.samples if preset else []:
             found = sample.read_by(recipe, entry.values)
             if found.get("fails") == "badExpression" and "fails" not in sample.expect:

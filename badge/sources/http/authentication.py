@@ -1,4 +1,4 @@
-"""How a source authenticates: with fixed headers, or with a token from a login.
+"""How a source authenticates: with fixed headers, or with a token from a login (for AWS, see `aws_signature`).
 
 Each process keeps a token until it expires or is refused. A refused token is renewed once, and threads that were
 refused at the same time share the new one.
@@ -137,7 +137,7 @@ def in_header(name: str = "Authorization", prefix: str = "Bearer ") -> Carry:
 def log_in_document(transport: HttpTransport, request: HttpRequest, clock: Clock, deadline: Deadline) -> object:
     """Return the JSON answer to a login; raises `SourceUnavailable`.
 
-    Servers answer wrong credentials with 400 (OAuth 2), 401 or 403, never because of a single subject.
+    Servers answer wrong credentials with 400 (OAuth 2), 401 or 403. Unlike elsewhere, a 400 is not about one subject.
     """
     answer = transport.ask(request, deadline)
     if answer.status in (400, 401, 403):

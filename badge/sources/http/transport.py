@@ -106,8 +106,8 @@ def _new_session(ca_file: Path | None) -> requests.Session:
 def _redirect(prepared: requests.PreparedRequest, location: str | None) -> None:
     r"""Point the request at a redirect's target; refuse another origin, which would receive the API key.
 
-    The check uses the URL as requests has normalised it and will connect to: for `http://other\@own/` the standard
-    library's parser sees the host `own`, urllib3's sees `other`.
+    The check uses the URL as normalised by requests, which is the one it will connect to: for `http://other\@own/`,
+    the standard library's parser sees the host `own`, but urllib3's sees `other`.
     """
     before = str(prepared.url)
     prepared.prepare_url(urljoin(before, location or ""), None)

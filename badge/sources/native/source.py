@@ -21,8 +21,8 @@ from badge.sources.native.answer import interpret
 class NativeSource:
     """Calls `GET {base_url}/ops/status`, as a conditional request if a report with an ETag is known.
 
-    With `by_post` it calls `POST {base_url}/ops/status/get` instead, which can't be conditional (RFC 9110,
-    section 13.1.2: If-None-Match is for GET and HEAD).
+    With `by_post` it calls `POST {base_url}/ops/status/get` instead, never as a conditional request (RFC 9110,
+    section 13.1.2: only GET and HEAD are answered with 304).
     """
 
     base_url: str

@@ -52,7 +52,10 @@ def _without_old_success(report: Report, recipe: Recipe, clock: datetime) -> Rep
 
 
 def _success_counts_for(report: Report, recipe: Recipe, clock: datetime) -> timedelta | None:
-    """Return how much longer the last run's success counts; None if it did not succeed, or has no time or age limit."""
+    """Return how much longer the last run's success counts.
+
+    None if the run did not succeed, if the time of its success is unknown, or if the recipe has no age limit.
+    """
     success_at = report.last_success_at
     if recipe.stale_after is None or success_at is None or report.last_finished is not BackupStatus.SUCCEEDED:
         return None

@@ -25,8 +25,8 @@ from badge.sources.recipes.template import Template, check_path, texts_in
 class Outcome(StrEnum):
     """The outcome that a rule assigns to a run.
 
-    It is one of the six statuses; or `warning`, `partial` or `cancelled`, for which options set the status; or
-    `absent`.
+    It is one of the six statuses; or `warning`, `partial` or `cancelled`, whose status is set by the recipe's options;
+    or `absent`.
     """
 
     SUCCEEDED = "succeeded"

@@ -53,7 +53,7 @@ class Sample(Table):
     """Recipe keys that are overridden for this sample."""
 
     def read_by(self, recipe: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-        """Read the sample according to a recipe; returns the result with the keys of `expect`."""
+        """Read the sample according to a recipe; returns all fields of the result, named as in `expect`."""
         try:
             reading = self.reading(recipe, values)
         except SourceUnavailable as unavailable:

@@ -28,7 +28,7 @@ class WebhookChannel:
     url: str
     secret: Secret
     transport: HttpTransport
-    """Must not read bodies, because only the status of an answer counts."""
+    """Must not read bodies, because only an answer's status and headers are used."""
     clock: Clock
 
     def send(self, message: Message, deadline: Deadline) -> None:

@@ -60,4 +60,4 @@ def test_the_faults_of_a_file_are_not_reported_if_its_setting_is_invalid(tmp_pat
 
 
 def test_former_names_of_settings_are_noted(tmp_path: Path) -> None:
-    assert "BADGE_HOT_PATH is a former name of BADGE_EDGE_CACHE" in notes(tmp_path, BADGE_HOT_PATH="200ms")
+    assert "BADGE_HOT_PATH has been renamed to BADGE_EDGE_CACHE" in notes(tmp_path, BADGE_HOT_PATH="200ms")

@@ -1,4 +1,4 @@
-"""API keys limited to some subjects, with all their scopes written out; private tokens that can be revoked."""
+"""API keys limited to some subjects; scopes for what `report` used to include; private tokens that can be revoked."""
 
 import sqlalchemy as sa
 from alembic import op

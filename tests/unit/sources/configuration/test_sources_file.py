@@ -166,7 +166,7 @@ def test_all_faults_are_reported_together_and_once_each_with_file_source_and_key
         "sources.toml: hc: url: is missing; give the system's address",
         "sources.toml: hc: stale_after: must be a number and a unit, such as 250ms, 90s, 15m, 26h or 7d",
         "sources.toml: hc: give rules, or state and map; otherwise no status can be read",
-        "sources.toml: hc: match.name: remove its wildcards, or use {subjectName} in the recipe",
+        "sources.toml: hc: match.name: set a value without wildcards, or use {subjectName} in the recipe",
         "sources.toml: source 3: preset: there is no such preset; did you mean healthchecks?",
         "sources.toml: source 3: name: is missing",
         "sources.toml: source 3: visibility: must be public or private",
@@ -179,7 +179,7 @@ def test_all_faults_are_reported_together_and_once_each_with_file_source_and_key
         "sources.toml: X y: max_bytes: must be 1024 or more",
         "sources.toml: X y: state needs map: give the status for each of its values",
         *(
-            f"sources.toml: X y: match.{part}: remove its wildcards, or use {{{name}}} in the recipe"
+            f"sources.toml: X y: match.{part}: set a value without wildcards, or use {{{name}}} in the recipe"
             for part, name in PARTS
         ),
     ]
@@ -232,7 +232,7 @@ WRONG = {
         HTTP + '[source.request]\npath = "/{jbo}"\n',
         "values.jbo: is missing: the recipe uses {jbo}",
     ),
-    "a request that does not depend on the subject": (HTTP, "match.name: remove its wildcards"),
+    "a request that does not depend on the subject": (HTTP, "match.name: set a value without wildcards"),
     "a secret in the file": (
         HTTP + ALL_NAMES + f'[source.auth]\nkind = "bearer"\ntoken = "{SECRET}"\n',
         "auth.token: must be env:NAME or file:/path",
@@ -286,7 +286,7 @@ WRONG = {
     ),
     "one file for all": (
         RESTIC,
-        "match.platform: remove its wildcards, or use {platform} in the recipe",
+        "match.platform: set a value without wildcards, or use {platform} in the recipe",
     ),
     "no promql": (HEAD + 'preset = "prometheus"\nurl = "http://p"\n', "promql: is required"),
     "PromQL with a name outside of quotes": (
