@@ -14,10 +14,10 @@ from pathlib import Path
 from bench.catalogue import BADGE_OF_SUBJECT, fill
 from bench.load import Load, by_number
 from bench.rounds import in_turn, ratio, say, table
-from bench.servers import Running, fast_upstream, on_gunicorn, service
+from bench.servers import NAIVE, Running, fast_upstream, on_gunicorn, service
 from bench.serving import valkey_of
 
-BASE = "Flask, a GET from Redis, the upstream, a template; `gthread`"
+BASE = f"{NAIVE}; `gthread`"
 CONCURRENCIES = (1, 8)
 """At most 8 of the 16 badge threads wait for an upstream; further requests are answered without a status."""
 SUBJECTS = 50_000

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.rounds import in_turn, say, table
-from bench.servers import on_gunicorn, service
+from bench.servers import NAIVE, on_gunicorn, service
 from tests.fault_server import FaultServer, running_fault_server
 from tests.load import all_at_once, percentile
 from tests.nginx import running_nginx
@@ -80,9 +80,9 @@ def contenders() -> Iterator[dict[str, Herd]]:
         herd = partial(Herd, upstream=upstream, numbers=itertools.count())
         yield {
             f"ours, {SERVICES} services of {WORKERS} workers": herd([one.url for one in ours], name="ours"),
-            "the naive Flask application behind nginx, `proxy_cache_lock`": herd([nginx.url], name="nginx"),
-            "the naive Flask application behind Varnish": herd([varnish], name="varnish"),
-            "the naive Flask application alone": herd([naive.url], name="alone"),
+            f"{NAIVE}; behind nginx, `proxy_cache_lock`": herd([nginx.url], name="nginx"),
+            f"{NAIVE}; behind Varnish": herd([varnish], name="varnish"),
+            f"{NAIVE}; alone": herd([naive.url], name="alone"),
         }
 
 

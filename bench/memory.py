@@ -47,7 +47,7 @@ def rows(rounds: int) -> list[str]:
     variants = {
         "an upstream": with_an_upstream,
         "the catalogue": after_traffic,
-        "the catalogue, `BADGE_PRELOAD=false`": lambda: after_traffic(BADGE_PRELOAD="false"),
+        "the catalogue, `BADGE_PRELOAD=off`": lambda: after_traffic(BADGE_PRELOAD="off"),
     }
     lines = []
     for name, figures in in_turn(min(rounds, MOST_ROUNDS), variants).items():

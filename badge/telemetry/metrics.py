@@ -108,7 +108,7 @@ METRICS = (
     Declared(
         "badge_times_ahead_total",
         Kind.COUNTER,
-        "Run events and fetches that found a subject's stored times in the future.",
+        "Reports, pings and fetches of subjects whose stored times were in the future.",
     ),
     Declared("badge_messages_total", Kind.COUNTER, "Attempts to send a message, by outcome.", ("channel", "outcome")),
     Declared("badge_messages_given_up_total", Kind.COUNTER, "Undelivered messages that will not be sent again."),
