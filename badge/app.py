@@ -723,14 +723,14 @@ def _limiter(settings: Settings, clock: Clock, events: Events, name: str) -> Sou
 
 
 def _stores(settings: Settings, clock: Clock, events: Events, source_count: int, *, is_source_local: bool) -> Stores:
-    # Without a shared cache, a report can't invalidate the entries of other workers. So for a local
-    # catalogue, workers store no entries but read it every time, which is as fast as a cache.
+    # Without a shared cache, a worker that receives a run event can't invalidate the entries of other workers. So for a
+    # local catalogue, workers store no entries but read it every time, which is as fast as a cache.
     local = MemoryStatusCache(clock, max_entries=0 if is_source_local else settings.local_entries)
     url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
     if url is None:
         return Stores(local, MemorySourcePauses(clock))
-    # One connection for each request thread and source worker, and 4 for lease renewal, warm-up, the circuit breaker's
-    # trial calls and repeated invalidations.
+    # One connection for each request thread (except the one for scrapes) and source worker, and 4 for lease renewal,
+    # warm-up, the circuit breaker's trial calls and repeated invalidations.
     connections = settings.threads + 3 * settings.other_threads + source_count * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))

@@ -339,7 +339,7 @@ def last_success(resolution: Resolution) -> datetime | None:
 
 
 def _until_times_count(resolution: Resolution) -> timedelta:
-    """Time until the next reported time stops being ignored as too far in the future.
+    """Time until the first of the reported times that are too far in the future is no longer ignored.
 
     A time is ignored while it is more than `CLOCK_TOLERANCE` ahead of now.
     """

@@ -12,7 +12,7 @@ FINISHED = "badge.finished"
 MAY_COUNT = "badge.may_count"
 """Key in the WSGI environment of a function that the badge routes call once, to learn whether to count their answer.
 
-They must not if the edge gave up waiting and counts an answer of its own, or if the request is the edge's own, to
+It returns False if the edge gave up waiting and counts an answer of its own, or if the edge itself made the request, to
 refresh a stored answer.
 """
 
@@ -25,7 +25,7 @@ class ServedBy(Enum):
     CACHE = auto()
     """The edge cache."""
     FLIGHT = auto()
-    """A request that was under way: another caller's, or the edge's own, to refresh a stored answer."""
+    """A request that was under way: another caller's, or one that the edge made to refresh a stored answer."""
     OVERLOAD = auto()
     """The edge itself, because there was no thread for the request, or no answer in time."""
 

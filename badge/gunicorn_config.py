@@ -32,7 +32,7 @@ def gunicorn_values() -> dict[str, object]:
         "preload_app": settings.preload,
         # At "debug", gunicorn logs paths and unfinished requests, which hold names and secrets.
         "loglevel": "info" if settings.log_level == "debug" else settings.log_level,
-        "timeout": 30,  # for a worker that no longer sends heartbeats; requests have their own, shorter deadline
+        "timeout": 30,  # for a worker that no longer sends heartbeats; it does not limit single requests
         "graceful_timeout": 10,
         "keepalive": 5,
         "max_requests": 1_000_000,  # limits the damage of a memory leak

@@ -166,7 +166,7 @@ class ListedSubject:
     subject: Subject
     report: Report
     overdue_since: datetime | None = None
-    """Since when its check has been overdue; the report's status is then "failed"."""
+    """When its check became overdue; the report's status is then "failed"."""
     overdue_at: datetime | None = None
     """When its check will be overdue, if the source says so."""
     has_check: bool = False

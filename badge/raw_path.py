@@ -42,7 +42,7 @@ def raw_target(environ: Mapping[str, Any]) -> str:
 def without_prefix(target: str, prefix: str) -> str | None:
     """Return a request target without the path prefix, as the routes see it; None if it doesn't begin with the prefix.
 
-    The prefix is compared byte for byte and removed once, so that `%2F` stays in what follows.
+    The prefix is compared byte for byte and removed once. Nothing is decoded, so `%2F` stays in what follows.
     """
     path = target if target.startswith("/") else _WEB_ORIGIN.sub("", target)
     rest = path.removeprefix(prefix)

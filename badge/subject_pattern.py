@@ -24,7 +24,7 @@ class Pattern:
     def matches(self, subject: Subject) -> bool:
         """Whether every part matches.
 
-        Platform and type ignore case; account and name do so only on platforms that do.
+        Case is ignored in platform and type, and in account and name on platforms that ignore it there.
         """
         is_caseless = subject.platform.lower() in CASELESS_PLATFORMS
         parts = {"platform": subject.platform, "account": subject.account, "type": subject.type, "name": subject.name}
@@ -101,7 +101,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 class PathPattern:
     """A subject's path with shell patterns in it, such as `GitHub/acme/*`; build it with `parse`.
 
-    Each segment is matched separately. Wildcards also match the slashes within an account (`%2F`) or a name.
+    Each part is matched separately. Wildcards also match the slashes within an account (`%2F`) or a name.
     """
 
     text: str
@@ -164,7 +164,7 @@ class Selection:
         return self.patterns is None or any(pattern.matches(subject) for pattern in self.patterns)
 
     def covers_all_of(self, scope: SubjectScope | None, name: str | None = None) -> bool:
-        """Whether one of the patterns selects every subject in the scope whose name matches `name`, a pattern."""
+        """Whether one of the patterns selects every subject in the scope; for `name`, see `Pattern.matches_all_of`."""
         return self.patterns is None or any(each.by_part.matches_all_of(scope, name) for each in self.patterns)
 
     @property

@@ -44,7 +44,7 @@ def visual_order(shown: str) -> str:
     """Return the letters in visual order, Arabic ones in their joined forms."""
     if shown.isascii():
         return shown
-    import arabic_reshaper  # noqa: PLC0415 - 1 MB, needed only for PNGs with such letters
+    import arabic_reshaper  # noqa: PLC0415 - 1 MB, needed only for PNGs with text that is not ASCII
     from bidi.algorithm import get_display  # noqa: PLC0415 - likewise; `bidi.get_display` does not mirror brackets
 
     # The bidi algorithm fails on unassigned characters; they are drawn as boxes anyway.

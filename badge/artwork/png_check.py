@@ -26,7 +26,7 @@ class PngCheck:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the check in the background. A fault is reported on standard error."""
+        """Start the check in the background. A fault that it finds is reported on standard error."""
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this very module
                 [sys.executable, "-m", __name__], stdin=subprocess.DEVNULL, stdout=self._result

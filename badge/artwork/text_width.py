@@ -1,4 +1,4 @@
-"""Text widths, in whole hundredths of a pixel, so that rounding is exact and independent of the locale.
+"""Text widths, as whole hundredths of a pixel, so that sums are exact and always rounded the same way.
 
 `font_metrics.json` has the fonts' advance widths at the sizes that badges use, from npm's anafanafo 2, as in shields.
 The fonts themselves are not needed: like shields' badges, ours are laid out for them, and any other font is stretched

@@ -42,7 +42,7 @@ class EnvelopeRefused(ValueError):
 
 
 class EnvelopeAhead(EnvelopeRefused):
-    """An entry for this key with times too far ahead of this machine's clock; another host's clock may be right."""
+    """An entry for this key with times too far ahead of this machine's clock, which may be the one that is wrong."""
 
 
 class KeyNames(NamedTuple):
@@ -71,7 +71,7 @@ def values_of_neighbours(key: CacheKey) -> list[str]:
     """Return the Redis keys of this entry's values in the previous and the next schema.
 
     During a rolling upgrade, instances with these schemas may use the same server, and must not go on showing a status
-    that a report to this instance has replaced.
+    that a run event sent to this instance has replaced.
     """
     return [key_names(key, schema).value for schema in (SCHEMA - 1, SCHEMA + 1)]
 

@@ -74,7 +74,7 @@ class MemoryStatusCache:
             return LeaseAttempt(lease, self._get(key))
 
     def renew(self, lease: Lease) -> None:
-        """Extend the lease until a second from now, unless another caller holds it."""
+        """Extend the lease, so that it ends a second from now, unless another caller holds it."""
         with self._lock:
             if self._holds(lease):
                 self._leases[lease.key] = _Holder(lease.token, self._clock() + LEASE_LIFETIME)

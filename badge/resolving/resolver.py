@@ -121,7 +121,7 @@ class Resolver:
             )
         job = FetchJob(subject, source.cache_key(subject), source)
         is_local = source.is_local(subject)
-        # A report to the catalogue invalidates the shared entry, but not the local copies of other processes.
+        # A run event invalidates the shared entry, but not the local copies of other processes.
         entry = self.cache.shared(job.key) if is_local else self.cache.get(job.key)
         if entry is not None and now < entry.fresh_until:
             lookup = _Lookup(entry, _origin_of(entry))

@@ -1,4 +1,4 @@
-"""What gunicorn's master writes once the service answers: where to look, and what to do first."""
+"""What gunicorn's master writes once the service listens: where to look, and what to do first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def greet_with_link(settings: Settings) -> int:
 
 
 def first_words(settings: Settings, link: str = "") -> str:
-    """Return the message that is shown once the service answers; `link` is the secret of a login link."""
+    """Return the message that is shown once the service listens; `link` is the secret of a login link."""
     address, terminal = settings.address or settings.bind, Terminal.of(settings)
     paths = Paths(settings.path_prefix)
     lines = [

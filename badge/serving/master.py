@@ -42,7 +42,7 @@ START_TIMEOUT = timedelta(seconds=5)
 WORKER_CLASS = "badge.serving.worker.BadgeWorker"
 CONFIGURATION_CURRENT = "badge_configuration_current"
 WATCHER = "watcher"
-"""Owner under which the watcher's counts are reserved. The owner of a worker's counts is its number (`worker.age`)."""
+"""Owner of the watcher's counts. The owner of a worker's counts is its number (`worker.age`)."""
 
 
 def configuration_or_exit() -> Configuration:

@@ -176,8 +176,8 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
     def stop(self) -> None:
         """Close the connection if the client is not sending a request and awaits no response."""
         if self._current_request is None and not self._head:
-            # A client's first request may be on its way, so wait a moment for it. Clients retry later requests
-            # themselves if the connection is closed (RFC 9112, section 9.3.1).
+            # A client's first request may be on its way, so wait a moment for it. If a later one meets a closed
+            # connection, the client retries it (RFC 9112, section 9.3.1).
             self._expect(self._deadlines.head_at_stop if self.req_count == 1 else 0.0, self._close_transport)
 
     def _is_received(self) -> bool:
@@ -319,7 +319,9 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         self._callback_parser = None  # the rest of the request is not parsed
         self._is_kept_open = True
         if request is None:
-            self._current_request = None  # its headers are contradictory; the connection's task must not answer it too
+            # gunicorn has set this if it refused the request for contradictory headers; the connection's task must not
+            # answer that request too.
+            self._current_request = None
             self._image = self.worker.loop.create_task(self._answer_with_image(method, target))
 
     async def _answer_with_image(self, method: str, target: bytes) -> None:

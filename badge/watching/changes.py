@@ -105,7 +105,7 @@ class Watched:
     """The last condition that counted; None if there was none. Unknown counts only after `unknown_after`."""
     is_public: bool = True
     unknown_since: datetime | None = None
-    """Since when its status has been unknown, as long as that does not count yet."""
+    """When its status became unknown, as long as that does not count yet."""
     changes: tuple[datetime, ...] = ()
     """Times of its latest changes of condition, oldest first.
 

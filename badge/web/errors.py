@@ -26,5 +26,5 @@ def problem_document(status: int, code: str, detail: str, **members: object) -> 
 
 
 def as_json(document: object) -> bytes:
-    """Return compact JSON, with keys in the document's own order so that equal documents give equal bytes."""
+    """Return compact JSON. Keys keep their order in the document, so the same document always gives the same bytes."""
     return (json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n").encode()

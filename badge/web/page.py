@@ -51,7 +51,7 @@ def message(status: int, title: str, text: str) -> Response:
 
 
 def see_other(path: str) -> AnyResponse:
-    """Redirect to a page, for any method; the response is not stored, and the browser sends no Referer."""
+    """Redirect to a page, which the browser gets with GET; the response is not stored, and no Referer is sent."""
     response = redirect(path, 303)
     response.headers.update({name: PAGE_HEADERS[name] for name in ("Cache-Control", "Referrer-Policy")})
     return response

@@ -47,7 +47,7 @@ class OutsidePrefix(NotFound):
 
 
 def refuse_outside(site: Flask, prefix: str) -> None:
-    """Answer requests for paths outside the prefix as "not found".
+    """Answer requests for paths outside the prefix with "not found".
 
     GET and HEAD requests for badge paths get the image for an invalid path; readers of a README would see any other
     answer as a broken image. Such requests come from READMEs with URLs from before there was a prefix, and from proxies

@@ -1,4 +1,4 @@
-"""Request IDs, from the proxy or generated: in log lines, and on responses that are not cached."""
+"""Request IDs, from the proxy or generated: in log lines, and on responses other than badges and status pages."""
 
 from __future__ import annotations
 

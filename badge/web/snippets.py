@@ -68,7 +68,11 @@ UNSIZED = (Syntax.MARKDOWN, Syntax.BBCODE, Syntax.MEDIAWIKI)
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """One badge to paste. Its URLs hold only letters, digits and `_.-~%/:?=&`, of which only `&` needs escaping."""
+    """One badge to paste.
+
+    Its URLs hold only letters, digits and `_.-~%/:?=&`. Of these, HTML needs only `&` escaped; AsciiDoc and Textile
+    have rules of their own.
+    """
 
     address: str
     """The image URL without its query."""

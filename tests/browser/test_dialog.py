@@ -557,7 +557,8 @@ def test_the_builder_answers_while_typing(watched: Watched) -> None:
     expect(page.locator(".snippet")).to_have_count(0)
 
 
-NOWHERE_ELSE, IN_BROWSER = "This URL only works on your machine or network.", "This is the URL in your browser."
+NOWHERE_ELSE = "This URL only works on your machine or network."
+IN_BROWSER = "The host of this URL is the one in your browser"
 
 
 @needs_no_public_url

@@ -158,7 +158,7 @@ def test_an_untrusted_certificate_has_its_own_message(tmp_path: Path) -> None:
 
 ADDRESSES = [
     ("redis://{address}/99", "has no database with that number: correct BADGE_REDIS_URL"),
-    ("redis://:any@{address}/0", "has no password set: remove it from BADGE_REDIS_URL"),
+    ("redis://:any@{address}/0", "has no password set: remove the one in BADGE_REDIS_URL"),
     ("redis://{address}/0?foo=1", "can't be used: BADGE_REDIS_URL has an option that is unknown or has a wrong value"),
     ("redis+cluster://{address}", "is not a Cluster, or none of its servers answers"),
     ("redis+sentinel://{address}/badge", "is not a Sentinel: use redis:// instead of redis+sentinel://"),

@@ -79,7 +79,7 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
 
 
 class BoundedTlsConnection(Bounded, redis.SSLConnection, _Tcp):
-    """A bounded connection over TLS. Reads the certificates when it is created, before any command time starts."""
+    """A bounded connection over TLS. Its context is cached, so only the first instance reads the certificates."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 
 from badge.cache.envelope import LONGEST
 
-# Returned if there is no value, and if it has another type; neither can be one of our values.
+# Returned for a missing value, and for one of another type; neither can be one of our values.
 NOTHING, FOREIGN = b"", b"?"
 
 

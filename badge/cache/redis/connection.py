@@ -2,7 +2,7 @@
 
 By default, redis-py 8 blocks one GET for up to a minute on a silent server, and its socket timeout limits each wait
 for bytes, not the whole command. So all timeouts and retries are set explicitly, overriding the URL's, and sockets wait
-only for the command time left.
+no longer than the command time left.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ class _Cause:
 # The first match counts. redis-py wraps socket errors, so an exception's causes are compared as well.
 _CAUSES = (
     _Cause(AuthenticationError, "requires a password: add it to BADGE_REDIS_URL", "Authentication required"),
-    _Cause(AuthenticationError, "has no password set: remove it from BADGE_REDIS_URL", "without any password"),
+    _Cause(AuthenticationError, "has no password set: remove the one in BADGE_REDIS_URL", "without any password"),
     _Cause(AuthenticationError, "rejects the user name or the password in BADGE_REDIS_URL"),
     _Cause(ssl.SSLCertVerificationError, "has a certificate for another host name", "ostname mismatch"),
     _Cause(ssl.SSLCertVerificationError, "has a certificate for another host name", "IP address mismatch"),

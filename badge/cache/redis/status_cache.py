@@ -147,8 +147,8 @@ class RedisStatusCache:
     def claim(self, key: CacheKey) -> LeaseAttempt:
         """Try to get the lease. A process-local one suffices only while the breaker is open or the server is full.
 
-        If the command was merely late, nothing is granted: the caller retries shortly, and the source is not called
-        twice.
+        If the command failed while the breaker is still closed, it may merely be late, so nothing is granted: the
+        caller retries shortly, and the source is not called twice.
         """
         token = secrets.token_hex(16)
         return self._commands.attempt(
@@ -159,7 +159,7 @@ class RedisStatusCache:
         )
 
     def renew(self, lease: Lease) -> None:
-        """Extend the lease until a second from now."""
+        """Extend the lease, so that it ends a second from now."""
         self._hold(lease, LEASE_LIFETIME)
         self._local.renew(lease)
 

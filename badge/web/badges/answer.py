@@ -178,8 +178,9 @@ class Content:
         return problems.get(self.kind) if self.request.shows_true_code else None
 
 
-# A request that has not got its turn to draw within this time gets a predrawn picture. Drawing takes 2 to 50 ms,
-# depending on the text, and about 150 for the first picture of a process.
+# Counted from the start of a request. If it has not got its turn to draw by then, or after waiting for
+# `png.PATIENCE_SECONDS`, it gets a predrawn picture. Drawing takes 2 to 50 ms, depending on the text, and about 150 for
+# the first picture of a process.
 DRAWN_WITHIN_SECONDS = 1.8
 
 

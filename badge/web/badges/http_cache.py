@@ -27,7 +27,7 @@ class CachePolicy:
     lifetime: timedelta
     """How long it is fresh."""
     true_after: timedelta
-    """How much longer after that it stays true: until the picture would change by itself."""
+    """How much longer it stays true after that: until the picture would change by itself."""
     is_for_program: bool = False
     """Whether it must never be served stale: a monitor has to notice that the service is gone."""
     is_shared: bool = True

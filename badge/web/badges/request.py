@@ -63,6 +63,7 @@ class BadgeRequest:
     """Whether to answer with an error unless the last finished backup succeeded.
 
     The success and the verification must be as recent as the look requires; a failed verification is always an error.
+    For a summary: unless all of its subjects are protected.
     """
     scale: int = DEFAULT_SCALE
     """Pixels per unit of a PNG."""

@@ -100,7 +100,8 @@ class OpsApi:
             self.events.emit(StoredTimesAhead())
         if recorded.changed:
             self.on_change(event.subject)
-        # Only with `read`: a report that is not applied would otherwise reveal a private subject's state.
+        # Only with the scope `read`: without it, clients could learn a private subject's status by sending an event
+        # that is not applied.
         status = status_document(event.subject, recorded.report) if Scope.READ in grant.scopes else {}
         return _json({"applied": recorded.applied, **status})
 

@@ -90,23 +90,23 @@ class PingIntake:
         return self._answer(Signal.SUCCESS, uuid)
 
     def by_two_segments(self, first: str, second: str) -> Response:
-        """/ping/{uuid}/{signal}, or /ping/{ping-key}/{slug} for a success."""
+        """/ping/{uuid}/{signal}, or /ping/{key}/{slug} for a success."""
         if _as_uuid(first) is None:
             return self._answer(Signal.SUCCESS, first, slug=second)
         return self._answer(_signal(second), first)
 
     def by_three_segments(self, first: str, second: str, third: str) -> Response:
-        """/ping/{uuid}/verified/{signal}, or /ping/{ping-key}/{slug}/{signal}."""
+        """/ping/{uuid}/verified/{signal}, or /ping/{key}/{slug}/{signal}."""
         if _as_uuid(first) is not None and second == Signal.VERIFIED:
             return self._answer(_signal(f"{second}/{third}"), first)
         return self._answer(_signal(third), first, slug=second)
 
     def verified_by_slug(self, key: str, slug: str, signal: str) -> Response:
-        """/ping/{ping-key}/{slug}/verified/{signal}."""
+        """/ping/{key}/{slug}/verified/{signal}."""
         return self._answer(_signal(f"{Signal.VERIFIED}/{signal}"), key, slug)
 
     def _answer(self, signal: Signal | None, secret: str, slug: str | None = None) -> Response:
-        """Record a ping. `secret` is a ping key if there is a slug, otherwise a check's UUID."""
+        """Record a ping. `secret` is an API key if there is a slug, otherwise a check's UUID."""
         try:
             signal_sent, run_id = _require(signal), _run_id()
             subject = self._subject_by_uuid(secret) if slug is None else self._subject_by_slug(secret, slug)

@@ -45,7 +45,7 @@ def dashboard_authentication(
 
 
 def _form(settings: Settings, database: DatabaseOnDemand, clock: Clock, events: Events, paths: Paths) -> FormLogIn:
-    from badge.web.login.form import FormLogIn  # noqa: PLC0415 - loads WTForms, which `open` and `off` don't need
+    from badge.web.login.form import FormLogIn  # noqa: PLC0415 - `open` and `off` don't need it
     from badge.web.login.sessions import SessionAccess  # noqa: PLC0415
 
     token = settings.dashboard_token.get_secret_value().strip() if settings.dashboard_token else None

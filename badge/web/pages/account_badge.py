@@ -21,7 +21,7 @@ class AccountBadge:
     public_origin: str
     """Empty if not known."""
     placeholder: str = NO_ADDRESS
-    """Stands in for the origin in snippets; the page's script replaces it with the browser's own origin."""
+    """Stands in for the origin in snippets; the page's script replaces it with the page's own origin."""
 
     @property
     def alt(self) -> str:

@@ -57,7 +57,7 @@ class Builder:
         return choices.offer(subject, origin, now, parts.paths, closed=closed, server=named.server)
 
     def _is_closed(self, subject: Subject) -> bool:
-        """Whether the public has no status page for this subject; the same for private and absent ones."""
+        """Whether readers can't open this subject's status page; the same for private and absent subjects."""
         resolution = self.parts.resolver.resolve(subject)
         return resolution.is_known and not resolution.report.exists
 

@@ -30,7 +30,7 @@ from badge.web.paths import AT_ROOT, Paths
 from badge.web.snippets import COMMON, SYNTAX_NAMES, UNSIZED, Snippet, Syntax, cache_busting_url, snippet
 
 NO_ADDRESS = "https://this-service.invalid"
-"""Placeholder while BADGE_PUBLIC_URL is not set; the page's script replaces it with the browser's own origin."""
+"""Placeholder while BADGE_PUBLIC_URL is not set; the page's script replaces it with the page's own origin."""
 
 LABEL, MAX_AGE, SYNTAX = "label", "max_age", "syntax"
 MAX_AGE_FAULT = (

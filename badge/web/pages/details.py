@@ -49,7 +49,7 @@ class Details:
 
     def change_tokens(self, viewer: Viewer) -> AnyResponse:
         """Create or revoke a private token, as requested by the dialog's forms."""
-        from badge.web.login.form import forged_form  # noqa: PLC0415 - 1.6 MB that not every way to log in needs
+        from badge.web.login.form import forged_form  # noqa: PLC0415 - not needed without a login
 
         try:
             subject = _subject()

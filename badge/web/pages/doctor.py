@@ -164,7 +164,7 @@ class Doctor:
     def _oldest(self, address: str) -> str:
         """Say how old an earlier copy may be, whatever status the badge had then."""
         wanted, lifetimes = _badge_request(address), self.parts.resolver.lifetimes
-        # While a new image is fetched, the old one may be shown for the same time again; in total, for an hour at most.
+        # While a new image is fetched, the old one may be shown for as long again; in total, for an hour at most.
         times = 1 if wanted.is_for_program else 2
         longest, of_deleted = (
             min(times * max(lifetime, wanted.at_least), STALE_AGE)

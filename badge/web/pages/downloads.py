@@ -61,7 +61,7 @@ def _all(listing: StatusListing, search: Search, wanted: ListingFilter) -> Seque
 
 
 def fields_of(item: ListedSubject, now: datetime) -> dict[str, str | None]:
-    """Return a subject's fields by `COLUMNS`; the status is that of its badge."""
+    """Return a subject's fields, keyed by `COLUMNS`; the status is that of its badge."""
     report = item.report
     moments = (report.succeeded_at(now), report.finished_at, report.next_run_at, item.overdue_since)
     values = (

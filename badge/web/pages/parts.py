@@ -45,7 +45,7 @@ class PagesParts:
     """None without a catalogue."""
     default_label: str
     public_origin: str
-    """BADGE_PUBLIC_URL without its path; empty if not set, then the browser's own origin is used."""
+    """BADGE_PUBLIC_URL without its path; empty if it is not set, in which case the page's own origin is used."""
     paths: Paths
     links: LinkPolicy
     """What badges may link to."""

@@ -175,7 +175,7 @@ def _verification(report: Report, now: datetime) -> Fact | None:
 
 
 def _since(resolution: Resolution, runs: Sequence[RecentRun]) -> Fact | None:
-    """Return how long all finished runs have had the current status; None if that is not known."""
+    """Return how long the current unbroken series of successes or failures has lasted; None if that is not known."""
     report, now, status = resolution.report, resolution.now, resolution.status
     ended = [run for run in runs if run.status in FINISHED]
     alike = list(takewhile(lambda run: run.status is status, ended))

@@ -1,5 +1,5 @@
 // The badge form: after each choice the server renders a new preview and new snippets; also tabs, copying and feedback.
-// Without this script the form is submitted by its button, and all snippets are listed below each other.
+// Without this script the form is submitted by its button, and all snippets are listed one below the other.
 
 import { setUpCopying, say } from "./copying.js";
 
