@@ -596,7 +596,7 @@ def test_the_note_depends_on_the_browser_s_host(browser: Browser, service: Servi
     page.route("**/*", lambda route: route.fulfill(response=route.fetch(url=service.url + of_path(route.request.url))))
     page.goto(f"http://{host}/?subject=acme/web")
     expect(page.locator("#snippet-url")).to_have_value(f"http://{host}/badge/{WEB}")
-    expect(page.locator(".note:visible")).to_have_count(1)
+    expect(page.locator(".note[data-reach]:visible")).to_have_count(1)
     expect(page.get_by_text(note)).to_be_visible()
     page.unroute_all(behavior="ignoreErrors")  # images may still be loading
     page.close()
