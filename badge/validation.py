@@ -1,6 +1,6 @@
 """Error messages that say what is valid, in place of pydantic's.
 
-They never contain the value, which may be a secret.
+They never contain a value that may be a secret.
 """
 
 from __future__ import annotations

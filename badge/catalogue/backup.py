@@ -29,7 +29,7 @@ from badge.listing import microseconds
 _TABLES = {"alembic_version", "subjects", "runs", "api_keys"}
 _LOGS = ("-wal", "-journal")
 RESTORED = "restored"
-"""The failure recorded for messages that were waiting when a restored backup was made; they are not sent."""
+"""The failure recorded, on a restore, for messages that are still waiting in the backup; they are not sent."""
 
 
 class BadBackup(Exception):
@@ -154,7 +154,7 @@ def _replace(file: Path, draft: Path, now: datetime) -> Path | None:
         draft.replace(file)
         _sync(file.parent)
     except OSError as error:
-        # Without hard links, the previous database has been renamed.
+        # On a file system without hard links, the previous database may already have been renamed.
         raise RestoreUnfinished(
             f"{error.strerror}; the previous catalogue may now be at {file}.before-restore-…"
         ) from error

@@ -40,8 +40,8 @@ class Database:
         self.url = url
         self._reader_patience = reader_patience
         self.is_damaged = False
-        """Set by the check at start-up, and by any error that means damage. A damaged database is not used any more,
-        because it may return wrong data."""
+        """Set by the integrity check at start-up, and by any error that means damage. A damaged database is not used
+        any more, because it may return wrong data."""
         make_url(url).get_dialect().import_dbapi()  # loaded before workers are forked, which then share it
         self._in_use = PerProcess(lambda: _held(url) if takes_lock else None)
         self._built: Engine | None = None
@@ -221,7 +221,8 @@ def _allocate_index(url: str) -> None:
     if location.get_backend_name() != "sqlite" or (os.getpid(), file) in _indexes:
         return
     if not file.is_file():
-        # SQLite will create the database and its index; by the next call, there may be a connection.
+        # SQLite will create the database and its index. A later call must not open the index, because there may be a
+        # connection by then.
         _indexes.add((os.getpid(), file))
         return
     try:

@@ -1,4 +1,4 @@
-"""Run events: what reports and pings say about one run of a backup. No I/O."""
+"""Run events and verification events: what reports and pings say about a subject's backups. No I/O."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PHASES = {
 
 
 class InvalidEvent(ValueError):
-    """The event is invalid; the message lists every reason."""
+    """The event is invalid; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

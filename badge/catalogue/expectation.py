@@ -139,7 +139,7 @@ def has_status(status: BackupStatus, overdue: ColumnElement[bool]) -> ColumnElem
 
 
 def revision_at(moment: datetime) -> int:
-    """Return the revision of a change at that time, if no later one is known (docs/explanation/decisions/0003)."""
+    """Return the revision of a change at that time, if the previous one is lower (docs/explanation/decisions/0003)."""
     return round(moment.timestamp() * _MICROSECONDS)
 
 

@@ -65,8 +65,8 @@ def class_of(error: Exception) -> str:
 def why_unusable(error: Exception) -> str:
     """Return the reason for an error of SQLAlchemy, sqlite3 or the file system, a `SchemaFault` or `CatalogueInUse`.
 
-    It is the end of a sentence, in which "it" means the database, and never quotes the error's text, which may contain
-    subjects or secrets.
+    It is the end of a sentence, in which "it" means the database. Only a `SchemaFault`'s text is quoted: other errors'
+    texts may contain subjects or secrets.
     """
     if isinstance(error, SchemaFault):
         return str(error)

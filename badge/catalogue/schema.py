@@ -87,7 +87,7 @@ subjects = Table(
     Column("visibility", String(16), nullable=False),
     Column("enabled", Boolean),
     # With a check: when the next backup is due, and when it becomes overdue. The latter is null unless the status is
-    # "succeeded", "in progress" or "scheduled".
+    # "succeeded", "inProgress" or "scheduled".
     Column("due_at", Moment),
     Column("overdue_at", Moment),
     Column("revision", BigInteger, nullable=False),
@@ -179,7 +179,7 @@ _VERIFIED = (
 )
 Index("ix_subjects_verified", *_VERIFIED)
 Index("ix_subjects_account_verified", *_ACCOUNT, *_VERIFIED, subjects.c.type_key)
-# For the subjects with a given status: those longest without a success first.
+# For lists of the subjects with a given status, ordered by the time of their last success, the oldest first.
 Index("ix_subjects_last_success", subjects.c.status, subjects.c.last_success_at, subjects.c.id)
 Index("ix_subjects_account_key", subjects.c.account_key)
 
@@ -328,7 +328,7 @@ outbox = Table(
     Column("created_at", Moment, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_at", Moment, nullable=False),
-    # Why the last attempt failed.
+    # Why the last attempt failed, or why the service gave up without another one.
     Column("failure", String(32)),
     # If set, there are no more attempts.
     Column("given_up_at", Moment),

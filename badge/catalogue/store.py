@@ -237,7 +237,7 @@ class Catalogue:
         order: ListingOrder = ListingOrder.NAME,
         within: Selection = EVERY_SUBJECT,
     ) -> ListingPage:
-        """Return one page of the subjects in `within`; it may be short although more follow.
+        """Return one page of the subjects in `within`; it may have fewer than `limit` even if another page follows.
 
         Raises `ValueError` as `Listing.page` does.
         """

@@ -54,7 +54,7 @@ def is_subject(subject: Subject) -> Any:
 def may_be_in(selection: Selection) -> list[ColumnElement[bool]]:
     """Return conditions that all rows of the selection meet and few others do; `covers` makes the final decision.
 
-    SQL has no shell patterns, and compares case differently in each database.
+    SQL has no shell patterns, and databases differ in whether LIKE ignores case.
     """
     if selection.patterns is None:
         return []

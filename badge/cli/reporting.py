@@ -70,7 +70,7 @@ _OPTIONS = (
         "--json",
         "as_json",
         is_flag=True,
-        help="Print the result as JSON; with --to, the status only if the API key has the scope 'read'.",
+        help="Print the result as JSON. With --to, it includes the status only if the API key has the scope 'read'.",
     ),
 )
 

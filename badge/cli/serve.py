@@ -28,7 +28,7 @@ def serve(*, create_token: bool) -> None:
     """Run the service until it is stopped with Ctrl-C or SIGTERM."""
     if create_token and (file := token_file(os.environ, find_file(os.environ))):
         _create_token(file)
-    # Replaces this process, which has loaded the modules of every command, to save memory.
+    # To save memory, replace this process, which has loaded the modules of every command.
     command = [sys.executable, "-m", "badge.gunicorn_app"]
     # The working directory may hold modules of the same names, such as a checkout of another version.
     os.execve(sys.executable, command, {**os.environ, "PYTHONSAFEPATH": "1"})  # noqa: S606 - without a shell, on purpose

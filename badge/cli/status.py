@@ -72,7 +72,7 @@ def _sentences(document: dict[str, Any], *, has_source: bool) -> str:
     if document["url"]:
         lines.append(f"Page of the run: {document['url']}")
     if document["exists"] and document["visibility"] == "private":
-        lines.append("It is private: without a token, its badge shows “unknown”.")
+        lines.append("The subject is private: without a token, its badge shows “unknown”.")
     else:
         lines.append(f"The badge shows “{document['badgeShows']}”, fresh for another {document['freshForSeconds']} s.")
     return "\n".join(lines)

@@ -40,7 +40,7 @@ token = BadgeGroup(
     type=PatternOption(),
     multiple=True,
     required=True,
-    help="Subjects whose private badges it shows, such as acme/web or 'GitHub/acme/*'; repeatable.",
+    help="Subjects whose private badges the token shows, such as acme/web or 'GitHub/acme/*'; repeatable.",
 )
 def create(name: str, patterns: Sequence[PathPattern]) -> None:
     """Create a private token called NAME and print it. It is shown only once, because only its hash is stored.

@@ -88,7 +88,7 @@ def current_value(name: str, text: str) -> str:
 
 
 def rename_warnings(name: str, variable: str, text: str) -> Iterator[str]:
-    """Yield a warning if the variable has a former name of the setting, and one if the text is a former value."""
+    """Yield a warning if the variable is a former name of the setting, and one if the text is a former value."""
     current, value = variable_for(name), current_value(name, text)
     if (former := FORMER_VARIABLES.get(name)) and former.name == variable:
         yield _warning(variable, current, former)

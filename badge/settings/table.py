@@ -253,9 +253,9 @@ class Settings(BaseModel):
         ge=1,
         le=100_000,
         description=(
-            "Maximum number of requests that may wait for each group of threads in a worker (see BADGE_THREADS). Pages "
-            "may have only a sixteenth as many waiting, and /metrics/subjects only one. Beyond that, badges show their "
-            "last status or unknown, and other requests get a 503."
+            "Maximum number of requests that may wait for each group of threads in a worker (see BADGE_THREADS). For "
+            "pages, only a sixteenth as many may wait, and for /metrics/subjects only one. Beyond that, badges show "
+            "their last status or unknown, and other requests get a 503."
         ),
     )
     connections: int = Field(

@@ -73,4 +73,4 @@ def _secret(reference: object, info: ValidationInfo) -> Secret:
 
 
 SecretReference = Annotated[Secret, PlainValidator(_secret)]
-"""A reference in a configuration file; the variables to resolve it are passed as the context's `environment`."""
+"""A reference in a configuration file, resolved with the `environment` in pydantic's validation context."""

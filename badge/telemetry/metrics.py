@@ -94,7 +94,7 @@ METRICS = (
     Declared("badge_waits_total", Kind.COUNTER, "Requests for statuses that had to be fetched, by outcome.", ("how",)),
     Declared("badge_refreshes_total", Kind.COUNTER, "Background refreshes of expired statuses."),
     Declared("badge_source_calls_total", Kind.COUNTER, "Calls to sources.", ("source", "outcome")),
-    Declared("badge_source_seconds", Kind.HISTOGRAM, "Time sources took to answer.", ("source",)),
+    Declared("badge_source_seconds", Kind.HISTOGRAM, "Time that sources took to answer.", ("source",)),
     Declared("badge_source_spared_total", Kind.COUNTER, "Source calls suppressed.", ("source", "why")),
     Declared(
         "badge_source_unknown_words_total",
@@ -108,7 +108,7 @@ METRICS = (
     Declared(
         "badge_times_ahead_total",
         Kind.COUNTER,
-        "Reports, pings and fetches of subjects whose stored times were in the future.",
+        "Reports, pings and fetches for subjects that had stored times in the future.",
     ),
     Declared("badge_messages_total", Kind.COUNTER, "Attempts to send a message, by outcome.", ("channel", "outcome")),
     Declared("badge_messages_given_up_total", Kind.COUNTER, "Undelivered messages that will not be sent again."),

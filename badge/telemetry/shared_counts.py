@@ -141,8 +141,8 @@ def share_counts(workers: int) -> SharedCounts:
     """In the master: create the counts that its workers share, unless they exist already, as after a reload."""
     global _of_this_service  # noqa: PLW0603 - the one value that is inherited by forking
     if _of_this_service is None:
-        # Twice as many slots, because a reload starts new workers before it ends the old ones; one for the master, one
-        # for the watcher, and one to spare.
+        # Two slots per worker, because a reload starts new workers before it ends the old ones; plus one for the
+        # master, one for the watcher, and one to spare.
         _of_this_service = SharedCounts(2 * workers + 3)
     return _of_this_service
 

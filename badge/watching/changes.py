@@ -109,7 +109,7 @@ class Watched:
     changes: tuple[datetime, ...] = ()
     """Times of its latest changes of condition, oldest first.
 
-    Those within `flapping_within` of the newest, and at most `flapping_changes` + 1.
+    Only those within `flapping_within` of the newest are kept, and of these at most `flapping_changes` + 1.
     """
     is_flapping: bool = False
     verdict: Verdict = Verdict.FINE

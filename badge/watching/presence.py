@@ -35,7 +35,7 @@ class WatcherPresence:
     _unchanged_seconds: float = 0.0
 
     def is_watched(self) -> bool:
-        """Return False if for a minute the lease has not been renewed or could not be read.
+        """Return False if the lease has not been renewed, or could not be read, for over a minute.
 
         Returns at once, with what is known from earlier readings, because a health check must not wait for a database
         that hangs. The next reading is made in the background.

@@ -24,9 +24,9 @@ from badge.watching.watcher import Watcher
 END_SECONDS = 2.0
 """How long to wait for the threads when the process is to end."""
 INTERVAL_PER_CPU_SECOND = 20
-"""The minimum interval between the starts of two full scans, in seconds for each second of CPU time the first one took.
+"""Minimum seconds between the starts of two full scans, for each second of CPU time that the earlier one took.
 
-It limits full scans to 5 % of one CPU.
+This limits full scans to 5 % of one CPU.
 """
 
 

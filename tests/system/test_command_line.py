@@ -508,7 +508,7 @@ def test_status_shows_what_a_badge_shows_and_why(service: Service, tmp_path: Pat
     assert (document["status"], document["badgeShows"], document["origin"]) == ("failed", "failed", "upstream")
     assert "from the cache" in service.flask_badge("status", "acme/shown")
     service.flask_badge("report", "acme/secret", "failed", "--visibility", "private")
-    assert "It is private" in service.flask_badge("status", "acme/secret")
+    assert "The subject is private" in service.flask_badge("status", "acme/secret")
     assert "has no such subject" in service.flask_badge("status", "acme/none")
     lost = flask_badge("status", "acme/web", BADGE_UPSTREAM_URL="http://127.0.0.1:9", BADGE_DATA_DIR=str(tmp_path))
     assert (lost.returncode, "no status is known" in lost.stdout) == (1, True)

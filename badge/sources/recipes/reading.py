@@ -237,7 +237,10 @@ class Reader:
         )
 
     def _results(self, verdicts: Sequence[_Verdict], clock: datetime) -> Iterator[BackupStatus]:
-        """Yield how the runs ended: succeeded, failed or unknown. Skip those that are not over."""
+        """Yield how the runs ended: succeeded, failed or unknown.
+
+        A run that hangs counts as failed; other runs without a result are skipped.
+        """
         for verdict in verdicts:
             if self._hangs(verdict, clock):
                 yield BackupStatus.FAILED

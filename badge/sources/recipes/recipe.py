@@ -174,7 +174,7 @@ class Rule(Table):
     @model_validator(mode="after")
     def _is_not_over(self) -> Self:
         if self.read_on and self.status not in NOT_OVER:
-            raise ValueError("use read_on only with inProgress or scheduled; other statuses say how the run ended")
+            raise ValueError("use read_on only with inProgress or scheduled, the statuses of a run that is not over")
         return self
 
 

@@ -11,13 +11,13 @@ from badge.validation import problem_of
 
 
 class Table(BaseModel):
-    """A table of sources.toml, notify.toml or a preset. Unknown keys are rejected; error messages contain no values."""
+    """A table of sources.toml, notify.toml or a preset. Rejects unknown keys; error messages contain no secrets."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
 
 
 def faults_of(error: ValidationError) -> Iterator[tuple[str, str]]:
-    """Yield the key of each fault, as written in the file, and a message that does not quote its value."""
+    """Yield the key of each fault, as written in the file, and a message that contains no secret."""
     for detail in error.errors():
         yield _key(detail["loc"]), problem_of(detail)
 
