@@ -32,7 +32,7 @@ RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sb
  && install -d /image/usr/{bin,lib,lib64,sbin} /image/var/lib/dpkg && install -d -o badge -g badge -m 700 /image/data
 # Copy these packages and their dependencies, except those that only install and configure packages. Vulnerability
 # scanners read dpkg's status. base-files has os-release and licence texts, libc-bin the locale C.UTF-8. Two folders
-# are left out: Ghostscript's second copy of a font, and the converters for iconv(3), of which Python has its own.
+# are left out: Ghostscript's second copy of a font, and the converters for iconv(3), because Python has its own.
 RUN apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
       --no-enhances $PACKAGES base-files libc-bin tzdata | grep '^[a-z]' \
   | grep -vxE 'debconf|dpkg|tar' | sort -u >/packages \

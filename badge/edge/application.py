@@ -188,7 +188,7 @@ class Edge:
             answer = Servable(await future, self._monotonic())
         except PoolFull:
             return self._overloaded(target)
-        except Exception as error:  # noqa: BLE001 - any error becomes an image and a log line
+        except Exception as error:  # noqa: BLE001 - any error becomes an answer and a log line
             self._events.emit(AnswerCrashed("edge", error))
             return self._overloaded(target)
         if is_public and answer.finished.may_be_stored:

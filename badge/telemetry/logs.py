@@ -1,6 +1,6 @@
 """Log lines for events: JSON for programs, or text with `key=value` pairs for people.
 
-No line contains a subject, an address or a secret.
+None contains a subject, an address or a secret.
 """
 
 from __future__ import annotations

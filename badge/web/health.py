@@ -25,7 +25,7 @@ class Readiness:
     is_draining: bool = field(default=False)
 
     def watch(self, name: str, check: Check) -> None:
-        """Add a check that readiness reports."""
+        """Include one more dependency in the verdict: `check` returns whether it is up."""
         self.checks[name] = check
 
     def drain(self) -> None:

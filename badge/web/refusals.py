@@ -52,7 +52,7 @@ class Refusals:
         wanted = read_badge_request(environ, query, self.parts.default_label)
         kind = AnswerKind.INVALID if wanted.fault else AnswerKind.UNAVAILABLE
         made = fault_answer(wanted, kind, self.parts.clock(), _Predrawn())
-        return finished(self.parts.metrics, wanted, made.for_bearer() if wanted.token else made)
+        return finished(self.parts.metrics, wanted, made)
 
     def other(self, audience: Audience) -> WholeResponse:
         """Return a 503 with Retry-After: a page for people, else a problem document."""

@@ -191,7 +191,7 @@ def cache_busting_url(address: str, now: datetime) -> str:
     return f"{address}{'&' if '?' in address else '?'}v={now:%Y%m%d%H%M%S}"
 
 
-def snippet(  # noqa: PLR0913 - all that the form can choose
+def snippet(  # noqa: PLR0913 - all choices that the form offers
     subject: Subject,
     origin: str,
     *,

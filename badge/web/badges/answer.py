@@ -93,10 +93,6 @@ class Answer:
         """
         return self.http_status == 200 and self.kind in (AnswerKind.KNOWN, AnswerKind.DELETED)
 
-    def for_bearer(self) -> Answer:
-        """Return the answer to a request with a token. No shared cache may store it: some ignore the query."""
-        return replace(self, cache_policy=replace(self.cache_policy, is_shared=False))
-
     @property
     def headers(self) -> dict[str, str]:
         """The headers of the answer when it is first sent."""
@@ -249,16 +245,16 @@ def _answer_showing(content: Content, pictures: Pictures, draw_by: Deadline | No
     content_type, body = (
         _png(content, pictures, draw_by) if request.format is Format.PNG else _DRAWN[request.format](content)
     )
+    # The face's lifetime applies to every format: a monitor's answer changes when the image's text does.
+    policy = CachePolicy.of(resolution, content.face.holds_for, request.at_least, is_for_program=request.is_for_program)
     return Answer(
         http_status=problem.http_status if problem else 200,
         content_type=content_type,
         body=body,
         status=resolution.status,
         origin=resolution.origin,
-        # The face's lifetime applies to every format: a monitor's answer changes when the image's text does.
-        cache_policy=CachePolicy.of(
-            resolution, content.face.holds_for, request.at_least, is_for_program=request.is_for_program
-        ),
+        # With a token, no shared cache may store the answer: some ignore the query.
+        cache_policy=replace(policy, is_shared=not request.token),
         etag=f'"{etag(body)}"',
         kind=content.kind,
         has_retry_after=content.kind is AnswerKind.UNAVAILABLE and problem is not None,

@@ -66,7 +66,7 @@ class BadgeRequest:
     For a summary: unless all of its subjects are protected.
     """
     scale: int = DEFAULT_SCALE
-    """Pixels per unit of a PNG."""
+    """Pixels of a PNG per unit of the SVG."""
     has_own_label: bool = False
     """Whether the client chose the label."""
     token: str = field(default="", repr=False)
@@ -141,7 +141,7 @@ def _summary_coordinates(environ: Mapping[str, Any], named: Format | None) -> _P
 
 @dataclass(slots=True)
 class _Segments:
-    """A path's segments, whose last one may have a suffix."""
+    """A path's segments; the last one may have a suffix."""
 
     raw: Sequence[str]
     format: Format | None

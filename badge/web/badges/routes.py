@@ -1,4 +1,4 @@
-"""The routes of badges and summaries: read the URL, resolve, answer. Errors are answered with an image too."""
+"""The routes of badges and summaries: read the URL, resolve, answer. Errors are answered in the requested format."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def blueprint(parts: BadgeParts) -> Blueprint:
 
 
 def show_badge(parts: BadgeParts) -> Response:
-    """Answer a request for a badge or a summary; any error becomes an image."""
+    """Answer a request for a badge or a summary; any error is answered in the requested format."""
     began = time.perf_counter()
     if request.method == "OPTIONS":
         return Response(status=204, headers=PREFLIGHT_HEADERS)
@@ -97,7 +97,7 @@ def show_badge(parts: BadgeParts) -> Response:
     try:
         wanted = read_badge_request(request.environ, request.args, parts.default_label)
         made = _resolved(parts, wanted)
-    except Exception as error:  # noqa: BLE001 - any error becomes an image and a log line
+    except Exception as error:  # noqa: BLE001 - any error becomes an answer and a log line
         parts.events.emit(AnswerCrashed("badge", error))
         made = fault_answer(wanted, AnswerKind.CRASHED, parts.clock(), parts.pictures)
     _leave_for_edge(parts, request.environ, wanted, made, time.perf_counter() - began)
@@ -131,15 +131,13 @@ def finished(metrics: Metrics, wanted: BadgeRequest, made: Answer) -> FinishedAn
 def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
     draw_by = Deadline.after(DRAWN_WITHIN_SECONDS)
     if wanted.is_summary and not wanted.fault:
-        made = _summarised(parts, wanted, draw_by)
-        return made.for_bearer() if wanted.token else made
+        return _summarised(parts, wanted, draw_by)
     if wanted.subject is None:
         return fault_answer(wanted, AnswerKind.INVALID, parts.clock(), parts.pictures)
     permission = partial(parts.tokens.opens, wanted.subject, wanted.token, draw_by)
     resolution = parts.resolver.resolve(wanted.subject, may_see_private=permission)
     recent_runs = partial(parts.recent_runs.of, wanted.subject, resolution, draw_by)
-    made = answer(wanted, resolution, parts.pictures, draw_by, recent_runs)
-    return made.for_bearer() if wanted.token else made
+    return answer(wanted, resolution, parts.pictures, draw_by, recent_runs)
 
 
 def _summarised(parts: BadgeParts, wanted: BadgeRequest, deadline: Deadline) -> Answer:
@@ -197,7 +195,7 @@ class ImageWhateverHappens:
 
 
 def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response:
-    """Answer routing errors and crashes of badges and summaries with an image, and unsupported methods with a 405."""
+    """Answer routing errors and crashes in the requested format, and unsupported methods with a 405."""
     if error.code == 405:
         body = problem(405, "METHOD_NOT_ALLOWED", "Badges support only GET, HEAD and OPTIONS.")
         headers = {**COMMON_HEADERS, "Allow": METHODS, "Cache-Control": "no-store"}

@@ -11,7 +11,7 @@ LINK = "link"
 
 
 def link_url(address: str, secret: str, paths: Paths = AT_ROOT) -> str:
-    """Return the URL that logs in once; `address` is the service's, without a trailing slash."""
+    """Return the URL that logs in once; `address` is the service's origin, to which `paths` adds the path prefix."""
     return f"{address}{paths.to(LOGIN)}?{urlencode({LINK: secret})}"
 
 

@@ -83,7 +83,7 @@ class OidcLogIn:
         pages.add_url_rule(LOGOUT, "log_out", self.log_out, methods=["POST"])
 
     def start(self) -> AnyResponse:
-        """Redirect to the provider, unless already logged in: otherwise, any site could log people out with a link."""
+        """Redirect to the provider, unless already logged in: a link on another site must not end a session."""
         self.access.require_key()
         wanted = wanted_page(request.args)
         if self.access.viewer() is not None:

@@ -119,7 +119,7 @@ class Cookies(SecureCookieSessionInterface):
         return super().get_signing_serializer(app)
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """Skip verification if there is no cookie, as with badges."""
+        """Skip verification if the request has no cookie; requests for badges usually have none."""
         has_cookie = self.get_cookie_name(app) in request.cookies
         return super().open_session(app, request) if has_cookie else self.session_class()
 
@@ -138,7 +138,7 @@ class Cookies(SecureCookieSessionInterface):
         return f"__Host-{name}" if self.get_cookie_secure(app) else name
 
     def get_cookie_path(self, app: Flask) -> str:
-        """Return the path prefix; but the path must be "/" with `__Host-` (RFC 6265bis, section 4.1.3.2)."""
+        """Return the path prefix, or "/" for a secure cookie: `__Host-` requires it (RFC 6265bis, section 4.1.3.2)."""
         return "/" if self.get_cookie_secure(app) else self._paths.prefix or "/"
 
 

@@ -81,5 +81,5 @@ def _success(resolution: Resolution, *, has_history: bool) -> Clause | None:
 
 
 def never_succeeded(report: Report) -> bool:
-    """Whether a source that keeps a history knows of no success; one with a missing or future time counts as one."""
+    """Whether a source that keeps a history knows of no success, not even one with a missing or future time."""
     return BackupStatus.SUCCEEDED not in (report.status, report.last_finished) and report.last_success_at is None

@@ -69,4 +69,7 @@ SAMPLES: Mapping[str, Mapping[str, Sequence[Sample]]] = {
     "palette": {palette: _palette(palette) for palette in Palette},
     "icon": {"off": [Sample.of(badge_of(_SUCCEEDED))], "on": [Sample.of(badge_of(_SUCCEEDED, has_icon=True))]},
 }
-"""The pictures of each choice's options, in the default look except for that option."""
+"""The pictures of each choice's options, in the default look except for that option.
+
+Those of a palette have square corners and no label, because they are there for the colours.
+"""

@@ -27,8 +27,8 @@ opener.addEventListener("submit", (event) => {
   open();
 });
 
-// Clicks on the backdrop, clicks on the dialog's own padding, and drags that start in a field and end outside the
-// field: all of these have the dialog as their target, so the coordinates decide.
+// Clicks on the backdrop, clicks on the dialog's border, and drags that start in a field and end outside the dialog's
+// body: all of these have the dialog as their target, so the coordinates decide.
 function isOnBackdrop({ target, clientX: x, clientY: y }) {
   const { left, right, top, bottom } = dialog.getBoundingClientRect();
   return target === dialog && (x < left || x > right || y < top || y > bottom);

@@ -14,7 +14,7 @@ from badge.web.signing_key import KEY_FILE
 from tests.dashboard import Dashboards
 from tests.doubles import START
 from tests.site import SIGNING_KEY, SUCCEEDED, Site
-from tests.web.badges.test_badges import title_of
+from tests.web.badges.test_badges import FailingClock, title_of
 
 WEB = "/badge/GitHub/acme/Repository/web"
 TOKENS = PrivateTokens(lambda: SIGNING_KEY)
@@ -49,8 +49,23 @@ def test_every_answer_for_a_token_is_private_in_every_format(site: Site, form: s
     assert "stale" not in answer.headers["Cache-Control"]
 
 
+@pytest.mark.parametrize("path", ["/badge/acme", "/badge/GitHub/acme/Repository/%00", "/summary/%00", "/summary"])
+@pytest.mark.parametrize("form", ["", "&strict=1", "&format=json"])
+def test_errors_for_a_token_are_private_too(site: Site, path: str, form: str) -> None:
+    assert site.get(f"{path}?token=x{form}").headers["Cache-Control"].startswith("private, max-age=")
+
+
+def test_a_crash_for_a_token_is_private_too() -> None:
+    clock = FailingClock()
+    site = Site(clock=clock)
+    clock.failures = 1
+    assert site.get(f"{WEB}.json?token={TOKEN}").status_code == 500
+    clock.failures = 1
+    assert site.get(f"{WEB}?token={TOKEN}").headers["Cache-Control"].startswith("private, max-age=")
+
+
 @pytest.mark.parametrize("token", ["x", TOKEN[:-1], TOKEN.lower(), TOKENS.of(Subject.legacy("acme", "api")), "%FF", ""])
-def test_a_wrong_token_is_the_same_as_none(private: Site, token: str) -> None:
+def test_a_wrong_token_reveals_nothing(private: Site, token: str) -> None:
     seen = [private.get(f"{WEB}{form}token={token}") for form in FORMS]
     assert [answer.status_code for answer in seen] == [200, 404, 404, 404, 200]
     private.says = Report.absent(START)
