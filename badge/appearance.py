@@ -99,7 +99,7 @@ class Palette(StrEnum):
 
 
 class Tone(StrEnum):
-    """The meaning of a colour; each palette has its own shade of it."""
+    """A colour, regardless of the palette; each palette has its own shade of it."""
 
     GREEN = "green"
     RED = "red"
@@ -339,9 +339,9 @@ def last_success(resolution: Resolution) -> datetime | None:
 
 
 def _until_times_count(resolution: Resolution) -> timedelta:
-    """Time until the first of the reported times that are too far in the future is no longer ignored.
+    """Time until the earliest of the ignored times counts; `timedelta.max` if none is ignored.
 
-    A time is ignored while it is more than `CLOCK_TOLERANCE` ahead of now.
+    A reported time is ignored while it is more than `CLOCK_TOLERANCE` ahead of now.
     """
     report, now = resolution.report, resolution.now
     verified_at = report.verification and report.verification.at

@@ -10,7 +10,7 @@ FINISHED = "badge.finished"
 """Key in the WSGI environment under which the badge routes leave the finished answer."""
 
 MAY_COUNT = "badge.may_count"
-"""Key in the WSGI environment of a function that the badge routes call once, to learn whether to count their answer.
+"""Key in the WSGI environment for a function, which the badge routes call once to learn whether to count their answer.
 
 It returns False if the edge gave up waiting and counts an answer of its own, or if the edge itself made the request, to
 refresh a stored answer.
@@ -27,7 +27,7 @@ class ServedBy(Enum):
     FLIGHT = auto()
     """A request that was under way: another caller's, or one that the edge made to refresh a stored answer."""
     OVERLOAD = auto()
-    """The edge itself, because there was no thread for the request, or no answer in time."""
+    """The edge itself, because there was no thread for the request, no answer in time, or an unexpected exception."""
 
 
 @dataclass(frozen=True, slots=True)

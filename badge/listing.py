@@ -151,7 +151,7 @@ def standing_if_verified(
 ) -> Standing | None:
     """Return a subject's standing in a summary that requires verifications.
 
-    `outcome` is that of the subject's latest one, and `is_recent` whether it is recent enough.
+    `outcome` is the outcome of the subject's latest verification; `is_recent` tells whether that one is recent enough.
     """
     if standing is not None and outcome is VerificationOutcome.FAILED:
         return Standing.FAILED
@@ -266,7 +266,7 @@ class SubjectFacts(NamedTuple):
     """Outcome of the last finished backup; failed if the subject is overdue."""
     succeeded_at: int | None
     took: int | None
-    """How long the last run took, in microseconds; None if it hasn't finished or is overdue."""
+    """How long the last run took, in microseconds; None if it hasn't finished, or if the subject is overdue."""
     size_bytes: int | None
     verification: str | None
     """The `VerificationOutcome` of the latest verification."""

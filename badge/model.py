@@ -57,7 +57,9 @@ class Subject:
             name=_part("name", name, MAX_NAME),
         )
         if len(subject.path) > MAX_PATH:
-            raise InvalidSubject(f"the names are longer than {MAX_PATH:,} bytes in a URL")
+            raise InvalidSubject(
+                f"platform, account, type and name together are longer than {MAX_PATH:,} bytes in a URL"
+            )
         return subject
 
     @classmethod

@@ -230,7 +230,7 @@ def _details(notice: Notice) -> list[str]:
 
 
 def plain_name(subject: Subject) -> str:
-    """Return a subject's coordinates without URLs, link markup and mentions such as `@everyone`, for chat programs.
+    """Return a subject's coordinates without URLs, link markup or mentions such as `@everyone`, for chat programs.
 
     Anything but letters, digits and `-_. /` is percent-encoded, as it is in a badge's URL. Some chat programs still
     turn a bare host name into a link.

@@ -33,7 +33,7 @@ UNLIMITED = {
 
 @dataclass
 class Cold:
-    """A server, and the numbers of badges that were not requested yet."""
+    """A server, and the numbers of badges that have not been requested yet."""
 
     running: Running
     path: str

@@ -107,6 +107,6 @@ def running_rig() -> Iterator[Rig]:
         with running_service(folder / "service", **settings) as service:
             upstream.status_of = lambda subject: true_status(subject["subjectName"])
             for path in WARM:
-                if not eventually(lambda path=path: service.get(f"{path}.txt").text == f"{true_status(path)}\n"):  # type: ignore[misc] # bound at once
+                if not eventually(lambda path=path: service.get(f"{path}.txt").text == f"{true_status(path)}\n"):  # type: ignore[misc] # the default binds the loop variable
                     raise RuntimeError(service.log.read_text())
             yield Rig(service, upstream, folder, valkey, life)

@@ -1,6 +1,6 @@
 """A herd of requests for one cold badge, sent to two of our services and to the obvious implementation.
 
-The latter is measured alone, behind nginx and behind Varnish.
+The latter is measured three times: on its own, behind nginx, and behind Varnish.
 """
 
 from __future__ import annotations

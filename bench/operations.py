@@ -142,7 +142,7 @@ class OneInstance:
                     self.outcome.other.append(f"reloads: /readyz does not report {is_current=} after {line!r}")
 
     def _says(self, is_current: bool) -> bool:  # noqa: FBT001 - read as a sentence
-        """Whether /readyz reports the settings on disk as in use if `is_current`, and as not in use otherwise."""
+        """Whether /readyz confirms `is_current`: that the settings on disk are, or are not, the ones in use."""
         try:
             checks = self.service.get("/readyz").json()["checks"]
         except (requests.RequestException, ValueError, KeyError):

@@ -51,7 +51,7 @@ def valkey_of(data_dir: Path) -> str:
 
 
 def rows(rounds: int) -> list[str]:
-    """Return the tables for serving, throughput and latency under that load, and a note on granian's latency."""
+    """Return the tables for serving (throughput, and latency under full load) and a note on granian's latency."""
     say("Serving a warm badge, one worker each")
     with contenders() as running:
         found = {}

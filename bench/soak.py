@@ -84,7 +84,7 @@ class Record:
         if self.new - self.unknown < LEAST_KNOWN * self.new:
             found.append(f"{self.unknown} of {self.new} new badges were unknown")
         found += [f"{self.slow} answers took longer than {IN_TIME_SECONDS:.0f} s"] if self.slow else []
-        # Samples of a replaced worker end early, so growth is not judged then.
+        # Samples of a replaced worker end early, so growth is judged only if no worker was replaced.
         if len(self.samples) != workers:
             return [*found, f"{len(self.samples) - workers} workers ended and were replaced"]
         return found + [complaint for samples in self.samples.values() for complaint in complaints(samples)]

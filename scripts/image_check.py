@@ -45,7 +45,7 @@ HELM = PROJECT / "tests" / "helm" / "node_modules" / "@aws-cdk" / "lambda-layer-
 INSIDE = "BADGE_IMAGE_CHECK_NAMESPACE"
 HYBRID_CGROUPS = Path("/sys/fs/cgroup/unified")
 
-# Run after the Dockerfile's imports.
+# Run after the imports of the Dockerfile's `RUN python -c` line.
 LOADED_AT_NEED = """
 import os, ssl, sys
 assert psycopg.pq.__impl__ == "binary", "PostgreSQL's driver"

@@ -1,4 +1,4 @@
-"""Cut a release of this checkout, without network; nothing is pushed or uploaded.
+"""Cut a release of this checkout, without network access; nothing is pushed or uploaded.
 
 Lists everything that has to be fixed first, and stops if there is anything. Then runs the checks, records the catalogue
 of this version in tests/released, moves CHANGELOG.md's unreleased changes to a section for this version, and commits

@@ -147,7 +147,7 @@ class Inline:
 
 @contextlib.contextmanager
 def without_threads() -> Iterator[None]:
-    """Make starting threads fail, as at a container's limit, by asking for an impossible stack size."""
+    """Make starting threads fail, as it does at a container's limit, by asking for an impossible stack size."""
     before = threading.stack_size(1 << 46)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Hostile texts, for every place where a request can set a text."""
+"""Hostile strings, for every place where a request can supply text."""
 
 PAYLOADS = [
     "<script>alert(1)</script>",
@@ -72,4 +72,4 @@ MARKUP = [
     "web;",
     "web,",
 ]
-"""Names with a special meaning in one of the syntaxes of the snippets."""
+"""Names with characters that have a special meaning in one of the snippets' syntaxes."""

@@ -1,4 +1,4 @@
-"""A proxy between a client and a real server that damages answers in every way that networks do."""
+"""A proxy that damages a real server's answers in every way that networks do."""
 
 from __future__ import annotations
 

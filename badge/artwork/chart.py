@@ -26,7 +26,7 @@ _NO_CHART = Chart()
 
 
 def chart_of(badge: Badge, left: float, padding: int, height: int) -> Chart:
-    """Return the badge's chart, on the label's background: the bars don't contrast with every message's colour."""
+    """Return the badge's chart, on the label's background: bars have too little contrast with some message colours."""
     if not badge.bars:
         return _NO_CHART
     width = chart_width(badge.bars) + 2 * padding

@@ -1,4 +1,4 @@
-"""The style for-the-badge (tall, spaced upper case), in the geometry of badge-maker 6.0.0."""
+"""The for-the-badge style (tall, spaced upper case), in the geometry of badge-maker 6.0.0."""
 
 from __future__ import annotations
 

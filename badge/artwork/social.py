@@ -1,4 +1,4 @@
-"""The style social (a light button and a bubble), in the geometry of badge-maker 6.0.0."""
+"""The social style (a light button and a bubble), in the geometry of badge-maker 6.0.0."""
 
 from __future__ import annotations
 

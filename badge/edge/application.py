@@ -30,7 +30,7 @@ _TOO_SLOW = WholeResponse(408, [("Content-Length", "0")], b"")
 
 
 class Refusals(Protocol):
-    """Answers for requests that get no thread. Runs on the event loop, so it must not block or draw a PNG."""
+    """Makes the answers to requests that get no thread. Runs on the event loop, so must not block or draw a PNG."""
 
     def badge(self, target: str) -> FinishedAnswer:
         """Return `unknown`, in the format that the target asks for."""
@@ -158,7 +158,7 @@ class Edge:
         return await asyncio.shield(flight), is_own
 
     def _refresh(self, target: bytes, stored: Servable) -> None:
-        """Renew a stored answer while it can still be served, so that nobody has to wait; skipped on a busy pool."""
+        """Unless the pool is busy, renew a stored answer while it can still be served, so that nobody has to wait."""
         if self._known.is_mostly_idle and target not in self._flights:
             stored.refresh_at = math.inf
             self._begin_flight(target, is_refresh=True)

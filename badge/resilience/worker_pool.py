@@ -77,7 +77,7 @@ class WorkerPool:
 
 
 def start_thread(work: Callable[[], None], name: str) -> bool:
-    """Run `work` on a daemon thread; returns False if none could be started, as at a container's PID limit."""
+    """Run `work` on a daemon thread; returns False if none could be started, for example at a container's PID limit."""
     try:
         threading.Thread(target=work, name=name, daemon=True).start()
     except RuntimeError:

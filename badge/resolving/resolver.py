@@ -273,9 +273,10 @@ class _Reader:
         )
 
     def _invisible(self, now: datetime, lookup: _Lookup) -> Resolution:
-        """Return "no such subject", for absent subjects and for private ones that this reader may not see.
+        """Return the resolution for absent subjects and for private ones that this reader may not see.
 
-        Nothing in it depends on the cached entry, so that it is the same for both at any time.
+        It is "no such subject", or undetermined if the source or the permission can't be relied on now. Nothing in it
+        depends on the cached report, so that it is the same for both at any time.
         """
         is_failing = lookup.origin is Origin.STALE or self.permission() is None
         if is_failing or lookup.doubt is not Doubt.NONE:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 RESET_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM)
-"""Signals that gunicorn's master handles, and its children must not."""
+"""Signals that must have their default effect in children. gunicorn's master handles all of these except SIGALRM."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Pause in seconds before the child is restarted.
 
@@ -75,7 +75,7 @@ class ChildProcess:
 
 
 def reset_signals() -> None:
-    """In a new child: restore the default handlers of the signals that gunicorn's master handles."""
+    """In a new child: restore the default handlers of `RESET_SIGNALS`."""
     for number in RESET_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
 

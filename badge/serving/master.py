@@ -97,7 +97,7 @@ class Master:
             sys.exit(2)
 
     def on_starting(self, server: Any) -> None:
-        """Before the first fork: log changed settings, create the schema, start the cache, take over reloads."""
+        """Before the first fork: log non-default settings, create the schema, start the cache, take over reloads."""
         # A socket inherited from systemd, or from a master that this one replaces (SIGUSR2), is in use already, which
         # is not a fault.
         is_handed_on = server.master_pid != 0 or os.environ.get("LISTEN_PID") == str(os.getpid())
@@ -169,7 +169,7 @@ class Master:
             sys.stderr.write(first_words(self.settings))
 
     def post_worker_init(self, worker: Any) -> None:
-        """In a worker: connect, report "draining" as soon as it is asked to stop, and report readiness to systemd."""
+        """In a new worker: connect to the cache, report "draining" on stop, and report readiness to systemd."""
         built = built_around(worker.asgi.site)
         parts, readiness = built.parts, built.readiness
         if self.catalogue is not None:

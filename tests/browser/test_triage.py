@@ -22,7 +22,7 @@ from tests.web.pages.test_html import row
 
 ALL, FAILED, EVERY = 2_000, 83, 24
 WORST = ["repository-01968", "repository-01944", "repository-01920"]
-"""The failed ones without success for the longest time."""
+"""The failed repositories that have gone longest without a success."""
 
 
 @pytest.fixture(scope="module")

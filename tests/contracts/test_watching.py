@@ -135,7 +135,7 @@ def test_a_refused_message_holds_back_only_later_ones_about_its_subject(watching
 
 
 def rejects(*names: str, is_about_message: bool) -> Callable[[Message], NotDelivered | None]:
-    """Return a receiver's rule: it rejects messages about these subjects, or about `many`."""
+    """Return a rule that rejects messages about these subjects; "many" stands for messages about many subjects."""
 
     def refuses(message: Message) -> NotDelivered | None:
         name = "many" if message.is_about_many else message.notices[0].subject.name

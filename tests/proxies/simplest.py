@@ -1,4 +1,4 @@
-"""nginx, HAProxy and Caddy with the simplest configuration that people write: they add as little as possible."""
+"""nginx, HAProxy and Caddy with the simplest configuration that people write, which adds as few headers as possible."""
 
 from __future__ import annotations
 

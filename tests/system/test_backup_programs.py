@@ -183,7 +183,7 @@ def test_prometheus_evaluates_the_expression_of_each_preset(monitoring: Monitori
     assert not fetch(source).exists
     for metrics, status in states:
         monitoring.push_to({"job": JOBS.get(name, name)}, metrics.replace("NOW", f"{utc_now():%s}") + "\n")
-        assert eventually(lambda wanted=status: fetch(source).status is wanted, 10), metrics  # type: ignore[misc] # bound at once
+        assert eventually(lambda wanted=status: fetch(source).status is wanted, 10), metrics  # type: ignore[misc] # the default binds the loop variable
 
 
 def test_a_second_query_gives_the_verification(monitoring: Monitoring, tmp_path: Path) -> None:

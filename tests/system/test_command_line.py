@@ -372,7 +372,7 @@ def test_a_misspelt_variable_is_reported_but_not_an_error(tmp_path: Path) -> Non
     assert flask_badge("check-config", **here).stderr == ""
 
 
-def test_the_reason_of_a_failure_and_the_page_of_its_run_are_shown(tmp_path: Path) -> None:
+def test_the_reason_for_a_failure_and_the_page_of_its_run_are_shown(tmp_path: Path) -> None:
     page = "https://ci.example.org/runs/7"
     run(tmp_path, "report", WEB, "failed", "--reason", "storage", "--url", page)
     assert (

@@ -121,7 +121,7 @@ def counted(fleet: Fleet, name: str) -> float:
 
 
 def waits(fleet: Fleet, how: str) -> float:
-    """Return how many threads waited for a status that was not cached, by outcome; "" for all."""
+    """Return how many threads waited for a status that was not cached, with the outcome `how`; "" means any."""
     return counted(fleet, f'badge_waits_total{{how="{how}')
 
 

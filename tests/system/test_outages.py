@@ -203,7 +203,7 @@ def test_a_full_redis_changes_no_badge_and_is_not_an_outage(tmp_path: Path, poli
                 return rig.service.counted("badge_cache_failures_total") > 0
             return bool(client.info("stats")["evicted_keys"] > 0)
 
-        # Memory taken by connections at that moment may be free by now.
+        # Connections that took up memory when the limit was set may be closed by now, so filling it can take a while.
         for first in range(0, 2_000, 200):
             assert_shown_eventually(rig, [f"repo-{number}" for number in range(first, first + 200)])
             if is_full():
@@ -247,7 +247,7 @@ def test_no_badge_shows_another_subject_s_status_with_forked_workers(tmp_path: P
                 urls = [answer.path for answer in all_at_once(urls) if not is_true(answer) and is_unknown(answer)]
                 if not urls:
                     break
-                time.sleep(0.1)  # noqa: TID251 - before another try for those that could not wait
+                time.sleep(0.1)  # noqa: TID251 - before the badges that were unknown are requested again
             assert urls == []
 
 

@@ -63,7 +63,7 @@ class Repository:
 
 @cache
 def can_unshare() -> bool:
-    """Whether a program can be run without network here, even without this machine's own addresses."""
+    """Whether a program can be run here without any network access, even to this machine itself."""
     return subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode == 0
 
 

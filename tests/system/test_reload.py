@@ -120,7 +120,7 @@ def test_a_faulty_configuration_is_logged_and_the_previous_one_stays(
     running.write_good()
 
 
-def test_a_good_reload_takes_effect_and_keeps_cache_counts_and_checks(running: Reloadable) -> None:
+def test_a_good_reload_takes_effect_and_keeps_the_cache_and_the_counts(running: Reloadable) -> None:
     settings = {"BADGE_SETTINGS_FILE": str(running.settings), "BADGE_DATA_DIR": str(running.service.data_dir)}
     assert run_badge("report", WEB, "succeeded", **settings).exit_code == 0
     assert running.service.get(f"/badge/{WEB}.txt").text == "succeeded\n"
@@ -202,7 +202,7 @@ def test_a_stop_during_a_reload_finishes_requests_and_cleans_up(running: Reloada
     with unfinished_request(running.service) as (client, worker):
         running.hang_up()
         running.service.process.terminate()
-        assert eventually(lambda: running.service.workers() == [worker], 9), "the check is still running"
+        assert eventually(lambda: running.service.workers() == [worker], 9), "the trial is still running"
         client.sendall(b"\r\n")
         assert client.recv(4096).startswith(b"HTTP/1.1 200")
     assert running.service.process.wait(15) == 0
@@ -244,7 +244,7 @@ def test_without_preloading_a_new_worker_uses_the_configuration_in_force(single:
     assert eventually(lambda: "changed: unknown" in single.service.get(f"/badge/{WEB}").text, 10)
 
 
-def test_a_check_that_hangs_holds_up_neither_badges_nor_the_stop(single: Reloadable) -> None:
+def test_a_trial_that_hangs_holds_up_neither_badges_nor_the_stop(single: Reloadable) -> None:
     single.write_good()
     single.secret.unlink()
     os.mkfifo(single.secret)  # reading it waits for a writer
@@ -252,8 +252,8 @@ def test_a_check_that_hangs_holds_up_neither_badges_nor_the_stop(single: Reloada
     before = master.children()
     single.hang_up()
     assert eventually(lambda: len(master.children()) > len(before))
-    (check,) = set(master.children()) - set(before)
-    assert eventually(lambda: not check.net_connections()), "the check keeps the address in use"
+    (trial,) = set(master.children()) - set(before)
+    assert eventually(lambda: not trial.net_connections()), "the trial keeps the address in use"
     assert single.service.get(f"/badge/{WEB}").status_code == 200
     children = master.children()
     single.service.process.terminate()

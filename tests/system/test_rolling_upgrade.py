@@ -75,7 +75,7 @@ class Users:
 
     key: str
     instances: list[Service]
-    """Those that the load balancer uses; replaced, never changed."""
+    """Those that the load balancer uses. The list is replaced as a whole and never mutated."""
     answers: Counter[object] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     rounds: list[int] = field(default_factory=lambda: SUBJECTS * [0])

@@ -100,7 +100,7 @@ def _answer_times(
 
 
 def _rank_score(one: list[float], other: list[float]) -> float:
-    """Return how many standard deviations the ranks are from those of equal times (the Mann-Whitney U test)."""
+    """Return how far `one`'s rank sum is from that of equal times, in standard deviations (the Mann-Whitney U test)."""
     ranked = sorted([(each, True) for each in one] + [(each, False) for each in other])
     ranks = sum(rank for rank, (_, is_one) in enumerate(ranked, start=1) if is_one)
     many, few = len(other), len(one)
@@ -366,7 +366,7 @@ def test_an_unchanged_status_costs_the_upstream_only_a_304(tmp_path: Path) -> No
         with running_service(tmp_path / "second", **settings) as second:
             for codes in ([200], [200, 304], [200, 304, 304]):
                 assert second.get(f"/badge/{WEB}.txt").text == "succeeded\n"
-                assert eventually(lambda codes=codes: relay.codes == codes)  # type: ignore[misc] # bound at once
+                assert eventually(lambda codes=codes: relay.codes == codes)  # type: ignore[misc] # the default binds the loop variable
                 time.sleep(1.1)  # noqa: TID251 - past the lifetime, so that the upstream is called again
             first.flask_badge("report", WEB, "failed")
             assert eventually(lambda: second.get(f"/badge/{WEB}.txt").text == "failed\n")

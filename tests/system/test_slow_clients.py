@@ -1,4 +1,4 @@
-"""Slow clients cost a connection, not a thread: a service without a proxy, under a thousand of them."""
+"""Slow clients cost a connection, not a thread: a service without a proxy serves a thousand of them."""
 
 from __future__ import annotations
 

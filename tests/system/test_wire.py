@@ -23,7 +23,7 @@ OURS = ("-k", "badge.serving.worker.BadgeWorker")
 AS_CONFIGURED = ("--keep-alive", "5", "--limit-request-fields", "50", "--limit-request-line", "8190")
 
 VOLATILE = frozenset({"date", "server", "x-request-id", "set-cookie", "cache-status", "expires"})
-"""Headers that differ between any two answers."""
+"""Headers that may differ although the answers are equivalent."""
 REFUSALS = frozenset({400, 414, 417, 431, 501})
 """Status codes of gunicorn's own answers to requests that it can't read."""
 

@@ -23,7 +23,7 @@ REPORT = Report(status=SUCCEEDED, observed_at=START, finished_at=START)
 HISTORY, RATE = Look(show=Show.HISTORY), Look(show=Show.RATE)
 WEB = Subject.legacy("acme", "web")
 
-# Any finished runs, or about as many as a chart or a rate shows at most.
+# Any number of finished runs, or a number close to the most that a chart or a rate shows.
 statuses = st.lists(st.sampled_from(FINISHED), max_size=40) | st.sampled_from([9, 10, 11, 29, 30, 31]).flatmap(
     lambda number: st.lists(st.sampled_from(FINISHED), min_size=number, max_size=number)
 )
@@ -118,7 +118,7 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("status", FINISHED)
 def test_bars_contrast_with_their_background_even_where_a_gradient_is_lightest(status: BackupStatus) -> None:
     bar = BARS[status]
-    # Behind the bars, the gradient of the style flat lightens the background most: to #bbb at 10% opacity.
+    # Behind the bars, the flat style's gradient lightens the background most: to #bbb at 10% opacity.
     assert contrast(bar.on_dark, "#5f5f5f") >= 3
     assert all(contrast(bar.on_dark, ground) >= 3 for ground in (*LABEL_GROUND, "#21262d"))
     assert contrast(bar.on_light, "#fafafa") >= 3

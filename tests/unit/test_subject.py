@@ -122,11 +122,11 @@ def test_a_name_may_have_at_most_2_kib_of_utf_8(name: str) -> None:
 
 
 def test_all_names_together_have_to_fit_into_a_url() -> None:
-    with pytest.raises(InvalidSubject, match=r"longer than 7,500 bytes in a URL"):
+    with pytest.raises(InvalidSubject, match=r"name together are longer than 7,500 bytes in a URL"):
         Subject.parse("GitHub", "名" * 255, "Repository", "名" * 682)
 
 
-def test_a_lone_surrogate_as_json_can_contain_is_rejected() -> None:
+def test_a_lone_surrogate_which_json_can_contain_is_rejected() -> None:
     with pytest.raises(InvalidSubject):
         Subject.parse("GitHub", "acme", "Repository", "a\ud800")
 

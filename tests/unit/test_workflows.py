@@ -39,7 +39,7 @@ def test_make_has_every_target_that_a_workflow_runs(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", GITHUB, ids=lambda file: file.name)
-def test_actions_are_pinned_by_commit_and_jobs_may_only_read(file: Path) -> None:
+def test_actions_are_pinned_by_commit_and_only_publishing_may_write(file: Path) -> None:
     text = file.read_text()
     foreign = [line for line in re.findall(r"uses: (.+)", text) if not line.startswith("./")]
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line) for line in foreign)

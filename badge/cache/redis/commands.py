@@ -82,7 +82,7 @@ class RedisCommands:
         start_thread(self._connect, "redis-warm-up")
 
     def call_on_return_soon(self) -> None:
-        """Call `on_return` in the background until it succeeds, even if the breaker is closed."""
+        """Call the `on_return` callbacks in the background until all succeed, even if the breaker is closed."""
         with self._lock:
             self._is_call_due = True
         self._try_in_background()

@@ -56,8 +56,8 @@ class RedisConnector:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # Reads the certificates, which would take much of a command's time. Errors in them or in the URL are raised
-        # again by the first command.
+        # Reads the certificates now, because reading them later would take much of the first command's time. Errors in
+        # them or in the URL are raised again by the first command.
         with contextlib.suppress(*LOSSES):
             self.check()
 

@@ -145,7 +145,7 @@ def test_each_bar_is_drawn_in_order_and_a_stub_is_shorter(style: Style, bars: li
     assert [heights[left] for left in sorted(heights)] == [12 if bar.is_full else 4 for bar in bars]
     (narrow, height), (wide, same_height) = size(plain), size(charted)
     assert same_height == height
-    # The chart has a box of its own, except in the style social, where it is in the message's.
+    # The chart has a box of its own, except in the social style, where it is in the message's.
     assert all(narrow - 6 < left <= wide - 6 for left in heights)
     assert (wide > narrow) is bool(bars)
 

@@ -66,14 +66,14 @@ def hanging(database: Database) -> Integrity:
     return quick_check(database)
 
 
-def test_a_check_ends_when_its_time_is_up(store: Store) -> None:
+def test_an_integrity_check_ends_when_its_time_is_up(store: Store) -> None:
     began = time.monotonic()
     assert integrity_of(store.catalogue.database, 0.05, hanging) is Integrity.UNKNOWN
     assert time.monotonic() - began < 30
     assert store.status() is None
 
 
-def test_a_check_leaves_the_connections_of_its_caller_alone(store: Store) -> None:
+def test_an_integrity_check_leaves_the_connections_of_its_caller_alone(store: Store) -> None:
     with store.catalogue.database.writing() as connection:
         connection.exec_driver_sql("DELETE FROM many WHERE id > 10")
     assert integrity_of(store.catalogue.database, START_SECONDS) is Integrity.SOUND

@@ -1,4 +1,4 @@
-"""The latest verification is the same in whatever order its events arrive, and only a later pass replaces a failure."""
+"""The latest verification is the same in whatever order events arrive, and only a later pass replaces a failure."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def test_an_unknown_subject_is_not_found(ops: Ops) -> None:
     assert (answer.status_code, answer.get_json()["code"]) == (404, "NOT_FOUND")
 
 
-def test_names_are_compared_as_the_platform_does(ops: Ops) -> None:
+def test_names_are_compared_as_the_platform_compares_them(ops: Ops) -> None:
     ops.report(status="succeeded")
     assert ops.status(account="ACME", subjectName="Web").status_code == 200
     assert ops.client.get("/badge/ACME/Web.txt").status_code == 200
@@ -422,7 +422,7 @@ def test_a_lost_catalogue_is_503(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/ops/status/get"), ("POST", "/ops/status"), ("PUT", "/ops/status/list")]
 )
-def test_other_methods_are_405_and_name_those_that_work(ops: Ops, method: str, path: str) -> None:
+def test_other_methods_get_405_and_the_names_of_those_that_work(ops: Ops, method: str, path: str) -> None:
     answer = ops.client.open(path, method=method)
     assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
     assert answer.headers["Allow"]

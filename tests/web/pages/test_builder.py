@@ -1,4 +1,4 @@
-"""The builder: which repository a text names, the preview, and what the form offers first."""
+"""The builder: which repository the input names, the preview, and what the form offers first."""
 
 from __future__ import annotations
 

@@ -119,7 +119,8 @@ MEANT = [
 ]
 
 UTC_TIMES = {"times": {"timezone": "UTC"}}
-# If these options change the status, the outcome is `warning`, `partial` or `cancelled`; `TRANSLATED` says which.
+# Only the outcomes `warning`, `partial` and `cancelled` get another status with these options. `TRANSLATED` has the
+# outcome for the statuses without and with them.
 OTHER_OPTIONS = {"warning_as": "failed", "partial_as": "succeeded", "cancelled_as": "unknown"}
 TRANSLATED = {
     ("succeeded", "failed"): "warning",
