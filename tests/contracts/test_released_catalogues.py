@@ -59,7 +59,7 @@ def test_the_last_release_can_use_the_newest_schema_during_a_rolling_upgrade(rel
     assert set(before) <= set(after)
     for name, table in before.items():
         assert set(table.columns.keys()) <= set(after[name].columns.keys())
-        # The old version names their columns in ON CONFLICT.
+        # The old version names the columns of unique constraints in ON CONFLICT.
         assert unique_columns(after[name]) >= unique_columns(table), name
         for column in after[name].columns:
             is_old = column.name in table.columns

@@ -177,7 +177,7 @@ def test_an_outage_changes_no_badge_and_costs_one_call_per_back_off(fleet: Fleet
         answers += all_at_once(fleet.urls(path, 10))
         time.sleep(0.2)  # noqa: TID251 - a rate, not a flood
     assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
-    assert fleet.calls(path) == 1 + 2  # one call at once, another after 4 to 6 s
+    assert fleet.calls(path) == 1 + 2  # one before the outage; during it, one at once and one after 4 to 6 s
 
 
 def test_warm_badges_do_not_wait_behind_cold_ones_of_a_hanging_upstream(fleet: Fleet) -> None:

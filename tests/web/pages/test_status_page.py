@@ -342,7 +342,7 @@ def test_it_is_cached_like_a_badge(dashboard: Dashboard) -> None:
     image, page = (dashboard.anonymous().get(path) for path in (f"/badge/{WEB.path}?show=age", PAGE))
     for name in ("Cache-Control", "Cache-Status"):
         assert page.headers[name] == image.headers[name]
-    # Cut at the moment when "2 hours ago" becomes "3 hours ago".
+    # The lifetime ends at the moment when "2 hours ago" becomes "3 hours ago".
     assert page.headers["Cache-Control"].startswith("public, max-age=36,")
     assert page.headers["X-Content-Type-Options"] == "nosniff"
     tag = page.headers["ETag"]

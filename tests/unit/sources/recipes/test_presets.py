@@ -119,8 +119,8 @@ MEANT = [
 ]
 
 UTC_TIMES = {"times": {"timezone": "UTC"}}
-# Only the outcomes `warning`, `partial` and `cancelled` get another status with these options. `TRANSLATED` has the
-# outcome for the statuses without and with them.
+# Only the outcomes `warning`, `partial` and `cancelled` get another status with these options. `TRANSLATED` maps each
+# pair of statuses (without these options, with them) to its outcome.
 OTHER_OPTIONS = {"warning_as": "failed", "partial_as": "succeeded", "cancelled_as": "unknown"}
 TRANSLATED = {
     ("succeeded", "failed"): "warning",
