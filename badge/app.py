@@ -239,7 +239,7 @@ class Parts:
         return self.sources.catalogue
 
     def close(self) -> None:
-        """Close the database connections: when the last worker does so, SQLite checkpoints its write-ahead log."""
+        """Close the database connections."""
         # Wait for background work first: any that used the database after it was closed would open it again.
         self.lease_readings.wait(CLOSE_SECONDS)
         if self.catalogue is not None:

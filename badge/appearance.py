@@ -339,9 +339,9 @@ def last_success(resolution: Resolution) -> datetime | None:
 
 
 def _until_times_count(resolution: Resolution) -> timedelta:
-    """Time until the earliest of the ignored times counts; `timedelta.max` if none is ignored.
+    """Reported times more than `CLOCK_TOLERANCE` ahead of now are ignored. Return how long until one of them counts.
 
-    A reported time is ignored while it is more than `CLOCK_TOLERANCE` ahead of now.
+    Returns `timedelta.max` if none is ignored.
     """
     report, now = resolution.report, resolution.now
     verified_at = report.verification and report.verification.at

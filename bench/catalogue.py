@@ -128,7 +128,7 @@ class Filled:
             "the summary of everything": lambda: self.client.get("/summary"),
             "the same, `verified_within=90d`": lambda: self.client.get("/summary?verified_within=90d"),
             # The worst cases: totals are stored, but subjects whose success or passed verification is too old have to
-            # be counted for each request, and with these limits almost every success or passed verification is.
+            # be counted for each request. With these limits, almost all of them are too old.
             "the same, `verified_within=1d`": lambda: self.client.get("/summary?verified_within=1d"),
             "the same, `max_age=1h`": lambda: self.client.get("/summary?max_age=1h"),
             "a report": lambda: self.catalogue.record(

@@ -201,7 +201,7 @@ class Master:
         gc.enable()
 
     def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002 - gunicorn's signature
-        """In an exiting worker: close the catalogue. The last to do so leaves the database as a single file."""
+        """In an exiting worker: close the catalogue."""
         if (edge := getattr(worker, "asgi", None)) is not None:
             built_around(edge.site).parts.close()
 
@@ -217,6 +217,8 @@ class Master:
             self.reloads.cancel()
         if self.watcher is not None:
             self.watcher.stop()
+        if self.catalogue is not None:
+            self.catalogue.merge_log()
         if self.png is not None:
             self.png.close()
         if self.embedded is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from badge.app import Configuration, utc_now
+from badge.catalogue.in_use import database_file
 from badge.catalogue.on_demand import CatalogueState
 from badge.serving.child_process import in_child
 from badge.settings import Settings
@@ -30,6 +33,18 @@ class OpenCatalogue:
         """Release this process's hold on the lock."""
         if self.lock is not None:
             os.close(self.lock)
+
+    def merge_log(self) -> None:
+        """Make a SQLite database a single file, once all workers have ended.
+
+        Its log is left if the last worker was killed. It is also left if two of them closed the database at the same
+        moment, because SQLite merges the log only while it can lock out all other connections. If that is impossible
+        now, the log stays, and the next process that opens the database reads it.
+        """
+        file = database_file(self.url)
+        if file is not None and file.with_name(f"{file.name}-wal").exists():
+            with contextlib.suppress(OSError):  # no process can be started
+                in_child(lambda: _opened_and_closed(file))
 
 
 def _uses_catalogue(configuration: Configuration) -> bool:
@@ -86,6 +101,17 @@ def migrate_and_check(settings: Settings) -> CatalogueState:
     if not is_usable:
         raise CatalogueUnusable(found or f"The catalogue {settings.catalogue_name} can't be checked.")
     return CatalogueState(**json.loads(found))
+
+
+def _opened_and_closed(file: Path) -> int:
+    import sqlite3  # noqa: PLC0415 - the master doesn't need it
+
+    try:
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master")
+    except sqlite3.Error:
+        return 1
+    return 0
 
 
 def _send_state(settings: Settings, sending: int) -> int:

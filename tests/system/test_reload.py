@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -60,10 +61,15 @@ class Reloadable:
         return self.service.log.read_text()[position:]
 
     def state(self) -> tuple[str, float]:
-        """Return the configuration's state on /readyz, which always answers 200, and the metric."""
-        answer = self.service.get("/readyz")
-        assert answer.status_code == 200
-        checks = answer.json()["checks"]
+        """Return the configuration's state on /readyz, and the metric."""
+        answers: list[dict[str, Any]] = []
+
+        def is_answered_by_a_new_worker() -> bool:
+            answers.append(self.service.get("/readyz").json())
+            return bool(answers[-1]["status"] != "draining")
+
+        assert eventually(is_answered_by_a_new_worker, 20)
+        checks = answers[-1]["checks"]
         assert checks.keys() == {"cache", "catalogue", "source", "png", "configuration"}
         return checks["configuration"], self.service.series()[CURRENT]
 

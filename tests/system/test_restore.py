@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -67,6 +68,20 @@ def test_a_restore_brings_back_the_backup_although_the_cache_kept_running(tmp_pa
     assert f"as of {as_of.removesuffix('.')}: 1 subject with 1 run." in restored.stdout, restored
     with running_service(data, **settings) as service:
         assert shown(service) == "succeeded"
+
+
+def test_after_a_stop_the_database_is_a_single_file_even_if_its_worker_was_killed(tmp_path: Path) -> None:
+    with running_service(tmp_path, BADGE_WORKERS="1") as service:
+        assert run_badge("report", WEB, "succeeded", BADGE_DATA_DIR=str(tmp_path)).exit_code == 0
+        assert shown(service) == "succeeded"
+        service.process.send_signal(signal.SIGSTOP)  # so that the master doesn't replace the worker
+        (worker,) = service.workers()
+        worker.kill()
+        assert list(tmp_path.glob("*-wal"))
+        service.process.terminate()
+        service.process.send_signal(signal.SIGCONT)
+        assert service.process.wait(15) == 0
+    assert not list(tmp_path.glob("*-wal"))
 
 
 def test_two_deployments_on_one_valkey_share_no_status(tmp_path: Path, valkey: ValkeyServer) -> None:
