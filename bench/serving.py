@@ -51,7 +51,7 @@ def valkey_of(data_dir: Path) -> str:
 
 
 def rows(rounds: int) -> list[str]:
-    """Return the tables for serving (throughput, and latency under full load) and a note on granian's latency."""
+    """Return the tables for serving (throughput, and latency under full load) and the note on granian's latency."""
     say("Serving a warm badge, one worker each")
     with contenders() as running:
         found = {}
@@ -59,7 +59,7 @@ def rows(rounds: int) -> list[str]:
             say(f" {concurrency} at a time")
             measures = {name: partial(flat_out, one.badge, concurrency) for name, one in running.items()}
             found[concurrency] = in_turn(rounds, measures)
-    return [*_throughput(found), "", *_latencies(found), "", _note(found)]
+    return [*_throughput(found), "", *_latencies(found), "", note_on_granian(found)]
 
 
 Found = Mapping[int, Mapping[str, Sequence[Load]]]
@@ -96,16 +96,20 @@ def _latencies(found: Found) -> list[str]:
     )
 
 
-def _note(found: Found) -> str:
-    """Return why granian's latency hardly depends on the load: it leaves most connections waiting."""
-    in_progress = statistics.median(
-        load.per_second * load.p50_us / 1_000_000 for load in found[LISTED_CONCURRENCY][GRANIAN]
-    )
+def note_on_granian(found: Found) -> str:
+    """Return how many requests granian had in progress; if it leaves others waiting, its latency doesn't show that."""
+    counts = [
+        f"{statistics.median(map(_in_progress, by_name[GRANIAN])):.0f} of {concurrency}"
+        for concurrency, by_name in found.items()
+    ]
     return (
-        f"By Little's law (requests per second times p50), only about {in_progress:.0f} of granian's "
-        f"{LISTED_CONCURRENCY} or {max(CONCURRENCIES)} requests were in progress at a time. The time that the others "
-        "waited is not in its p50 and p99."
+        "Requests that granian had in progress at a time, by Little's law (requests per second times p50, so only "
+        f"approximately): {', '.join(counts)}. The time that the others waited is not in its p50 and p99."
     )
+
+
+def _in_progress(load: Load) -> float:
+    return load.per_second * load.p50_us / 1_000_000
 
 
 def _milliseconds(loads: Sequence[Load]) -> str:

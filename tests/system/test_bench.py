@@ -12,7 +12,9 @@ from bench.__main__ import SECTIONS
 from bench.faults import true_status
 from bench.growth import Sample, complaints, mb_per_ten_minutes
 from bench.herd import Outcome, row
+from bench.load import Load
 from bench.rounds import in_turn, ratio
+from bench.serving import GRANIAN, note_on_granian
 from bench.soak import Record
 from tests.load import Answer
 from tests.servers import PROJECT
@@ -83,6 +85,13 @@ def test_a_ratio_compares_results_of_the_same_round() -> None:
 def test_herds_are_judged_by_the_worst_one() -> None:
     herds = [Outcome(true, calls, 400.0) for true, calls in ((256, 1), (255, 1), (256, 2))]
     assert row("ours", herds) == ["ours; 3 bursts", "255, 256", "2, 1", "400 ms"]
+
+
+def test_the_note_on_granian_multiplies_rate_and_latency_in_each_round() -> None:
+    few = [Load(0, per_second, p50_us, 0.0) for per_second, p50_us in ((1_000, 8_000), (2_000, 1_000), (4_000, 2_000))]
+    many = [Load(0, per_second=1_800, p50_us=140_000, p99_us=0.0)]
+    note = note_on_granian({32: {GRANIAN: few}, 256: {GRANIAN: many}})
+    assert "approximately): 8 of 32, 252 of 256. " in note
 
 
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
