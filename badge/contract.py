@@ -166,7 +166,10 @@ def format_time(moment: datetime) -> str:
 
 
 def https_url(value: object) -> str | None:
-    """Return the URL if it is safe to link to (https, at most 2,048 printable ASCII characters, no user name)."""
+    """Return the URL if it is safe to link to, else None.
+
+    It must use https, consist of at most 2,048 printable ASCII characters, and contain no user name.
+    """
     if not isinstance(value, str) or len(value) > LONGEST_URL or not re.fullmatch(r"[!-~]+", value):
         return None
     try:

@@ -39,7 +39,7 @@ class Pattern:
         return scope is None or Pattern(self._of(scope)).matches(Subject(*self._literals(scope)))
 
     def matches_all_of(self, scope: SubjectScope | None, name: str | None = None) -> bool:
-        """Whether every subject in the scope matches; with `name`, every one whose name matches that pattern.
+        """Whether every subject in the scope matches or, if `name` is given, every one whose name matches this pattern.
 
         Patterns are compared as text, so the result is False for a `name` that is narrower than one of these patterns,
         such as `web-*` for `w*`.

@@ -35,7 +35,7 @@ REMEMBERED_PICTURES = 1024
 
 @functools.lru_cache(maxsize=REMEMBERED_PICTURES)
 def draw(badge: Badge) -> bytes:
-    """Draw a badge, as UTF-8."""
+    """Draw a badge, as UTF-8. The same badge always gives the same bytes, so its ETag stays the same."""
     label, message = Words.of(badge.label), Words.of(badge.message)
     title = f"{label.markup}: {message.markup}" if label.plain else message.markup
     if badge.details:

@@ -1,7 +1,7 @@
 """The catalogue's database, opened when it is first used.
 
 Opening it loads SQLAlchemy, which takes 13 MB of memory and a third of a second. A service without a catalogue needs
-the database only for dashboard logins, if at all.
+this database only for dashboard logins, if at all; its notifications and feed open theirs in `app.watch_store`.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class BudgetLimits:
 
     per_second: float = 20
     new_per_second: float = 10
-    """Limit for subjects never seen before; lower, because anybody can invent names."""
+    """How many of those calls may be for subjects never seen before; limited, because anybody can invent names."""
     new_burst: int = 100
     """Burst of subjects never seen before. The burst for all calls is at least twice that, leaving room for others."""
 

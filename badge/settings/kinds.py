@@ -183,7 +183,7 @@ def _on_or_off(value: object, parse: ValidatorFunctionWrapHandler) -> object:
 
 
 OnOrOff = Annotated[bool, WrapValidator(_on_or_off)]
-"""Also accepts true and false."""
+"""Also accepts pydantic's other words for a boolean, such as true and 1."""
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Lifetime = Annotated[Duration, between(timedelta(seconds=1), timedelta(days=1))]
 HttpUrl = Annotated[str, AfterValidator(http_address)]

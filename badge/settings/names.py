@@ -97,4 +97,4 @@ def rename_warnings(name: str, variable: str, text: str) -> Iterator[str]:
 
 
 def _warning(old: str, new: str, former: FormerName) -> str:
-    return f"{old} has been renamed to {new}; version {former.removed_in} will no longer accept the old spelling"
+    return f"{old} has been renamed to {new}; version {former.removed_in} will no longer accept the old name"

@@ -1,6 +1,6 @@
 """Log lines for events: JSON for programs, or text with `key=value` pairs for people.
 
-None contains a subject, an address or a secret.
+No line contains a subject, an address or a secret.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     MessagesGivenUp: (logging.ERROR, "gave up on undelivered messages; `badge notify list` shows them"),
 }
 
-# Events that recur with every request, or each time the watcher checks the subjects, while a problem lasts.
+# Events that recur with every request, or with every scan of the watcher, while a problem lasts.
 LIMITED = (CatalogueFailed, WatchFailed, SubjectsUnwatched)
 REPEATED_AFTER_SECONDS = 60.0
 MOST_REMEMBERED = 100

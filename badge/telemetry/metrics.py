@@ -72,7 +72,11 @@ METRICS = (
     Declared("badge_requests_total", Kind.COUNTER, "Badge requests answered.", ("format", "status", "origin")),
     Declared("badge_hot_path_hits_total", Kind.COUNTER, "Badge requests answered from the edge cache.", ()),
     Declared("badge_collapsed_total", Kind.COUNTER, "Badge requests that shared another request's answer."),
-    Declared("badge_overloaded_total", Kind.COUNTER, "Badge requests that crashed or got no thread or answer in time."),
+    Declared(
+        "badge_overloaded_total",
+        Kind.COUNTER,
+        "Badge requests that got no thread or no answer in time, or failed in the edge itself.",
+    ),
     Declared("badge_request_seconds", Kind.HISTOGRAM, "Time to answer a badge request in Flask.", ("format",)),
     Declared("badge_refused_total", Kind.COUNTER, "Requests refused under overload, except badge requests.", ("kind",)),
     Declared(

@@ -52,8 +52,8 @@ class SubjectMetrics:
     def _known(self) -> KnownFacts | None:
         if self.listing is None:
             return None
-        # Refreshed in the background, so that a hanging source does not delay the metrics of all others. If
-        # that takes too long, the last snapshot is used.
+        # Refreshed in the background, so that a hanging source does not delay the metrics of all others. If that takes
+        # too long, the last snapshot is used.
         if self.listing.is_snapshot and (flight := self.refresh(self.listing)) is not None:
             flight.wait(self.refresh_seconds)
         return self.listing.facts(self.most)

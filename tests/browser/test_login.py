@@ -105,6 +105,7 @@ def test_other_users_see_nothing(browser: Browser, by_provider: Service, name: s
     page.goto("./dashboard")
     log_in_as(page, name)
     expect(page.get_by_role("heading", name="You may not see this dashboard")).to_be_visible()
+    expect(page.get_by_text("or the provider has not verified it")).to_be_visible()
     page.goto("./dashboard")
     expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
     context.close()

@@ -27,7 +27,7 @@ from badge.settings_file import find_file
 
 PROJECT = Path(__file__).parents[2]
 EXAMPLE = PROJECT / "config" / "badge.env.example"
-NO_LONGER = "version 0.2 will no longer accept the old spelling"
+NO_LONGER = "version 0.2 will no longer accept the old name"
 
 
 def faults_of(**environment: str) -> list[str]:

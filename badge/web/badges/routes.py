@@ -1,4 +1,7 @@
-"""The routes of badges and summaries: read the URL, resolve, answer. Errors are answered in the requested format."""
+"""The routes of badges and summaries: read the URL, resolve, answer.
+
+Errors are answered in the requested format, or as an SVG if the request can't be read.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import Headers
@@ -28,7 +32,7 @@ from badge.web.badges.http_cache import COMMON_HEADERS
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.recent_runs import RecentRuns
-from badge.web.badges.request import BadgeRequest, Format, read_badge_request
+from badge.web.badges.request import TOKEN, BadgeRequest, Format, read_badge_request
 from badge.web.badges.summaries import Summaries
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.prefix import OutsidePrefix
@@ -89,11 +93,11 @@ def blueprint(parts: BadgeParts) -> Blueprint:
 
 
 def show_badge(parts: BadgeParts) -> Response:
-    """Answer a request for a badge or a summary; any error is answered in the requested format."""
+    """Answer a request for a badge or a summary, whatever happens; a request that can't be read gets an SVG."""
     began = time.perf_counter()
     if request.method == "OPTIONS":
         return Response(status=204, headers=PREFLIGHT_HEADERS)
-    wanted = _plain_request(parts)
+    wanted = _plain_request(parts, has_token=_has_token(request.environ))
     try:
         wanted = read_badge_request(request.environ, request.args, parts.default_label)
         made = _resolved(parts, wanted)
@@ -156,8 +160,15 @@ def _summarised(parts: BadgeParts, wanted: BadgeRequest, deadline: Deadline) -> 
     return summary_answer(wanted, summary, resolution, parts.pictures, deadline)
 
 
-def _plain_request(parts: BadgeParts) -> BadgeRequest:
-    return BadgeRequest(subject=None, format=Format.SVG, look=Look(label=parts.default_label), is_strict=False)
+def _plain_request(parts: BadgeParts, *, has_token: bool) -> BadgeRequest:
+    """Return a stand-in for a request that can't be read; with a token, so that no shared cache stores the answer."""
+    look, token = Look(label=parts.default_label), "unread" if has_token else ""
+    return BadgeRequest(subject=None, format=Format.SVG, look=look, is_strict=False, token=token)
+
+
+def _has_token(environ: WSGIEnvironment) -> bool:
+    # Not by `request.args`, which raises if the query is not UTF-8.
+    return any(name == TOKEN for name, _ in parse_qsl(str(environ.get("QUERY_STRING", ""))))
 
 
 def _response(made: Answer) -> Response:
@@ -176,7 +187,8 @@ class ImageWhateverHappens:
         self._application = application
         self._parts = parts
         # Drawn in advance, in case drawing itself fails.
-        self._last_resort = fault_answer(_plain_request(parts), AnswerKind.CRASHED, parts.clock(), parts.pictures)
+        self._last_resort = self._last_resort_for(has_token=False)
+        self._private_last_resort = self._last_resort_for(has_token=True)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on; if that raises, answer with the image drawn in advance."""
@@ -189,9 +201,16 @@ class ImageWhateverHappens:
             self._parts.events.emit(AnswerCrashed("application", error))
             if not is_badge_path(environ):
                 raise
-            _leave_for_edge(self._parts, environ, _plain_request(self._parts), self._last_resort, 0.0)
-            start_response("200 OK", list(self._last_resort.headers.items()))
-            return [self._last_resort.body] if environ.get("REQUEST_METHOD") != "HEAD" else []
+            has_token = _has_token(environ)
+            wanted = _plain_request(self._parts, has_token=has_token)
+            made = self._private_last_resort if has_token else self._last_resort
+            _leave_for_edge(self._parts, environ, wanted, made, 0.0)
+            start_response("200 OK", list(made.headers.items()))
+            return [made.body] if environ.get("REQUEST_METHOD") != "HEAD" else []
+
+    def _last_resort_for(self, *, has_token: bool) -> Answer:
+        wanted = _plain_request(self._parts, has_token=has_token)
+        return fault_answer(wanted, AnswerKind.CRASHED, self._parts.clock(), self._parts.pictures)
 
 
 def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response:

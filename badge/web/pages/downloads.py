@@ -15,6 +15,7 @@ from badge.listing import ListedSubject, ListingFilter, StatusListing
 from badge.web.page import PAGE_HEADERS, message
 from badge.web.pages.search import Search
 
+# The catalogue must be able to count this many (`MOST_COUNTED`); otherwise, the message below would blame a source.
 MOST_DOWNLOADED = 10_000
 READ_AT_ONCE = 500
 
@@ -40,7 +41,8 @@ def download(listing: StatusListing, search: Search, wanted: ListingFilter, form
         text = f"More than {MOST_DOWNLOADED:,} repositories match. Download them in parts, by platform or account."
         return message(400, "The list is too long", text)
     if not totals.is_whole:
-        return message(400, "The list is incomplete", "A source has more repositories than this service can list.")
+        text = "A source has more repositories than this service can list, so there is no complete list to download."
+        return message(400, "The list is incomplete", text)
     fields = [fields_of(item, now) for item in _all(listing, search, wanted)]
     body = as_csv(fields) if format == "csv" else json.dumps({"items": fields}, ensure_ascii=False)
     headers = {**PAGE_HEADERS, "Content-Disposition": f'attachment; filename="backups.{format}"'}

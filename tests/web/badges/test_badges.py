@@ -357,6 +357,9 @@ def test_an_exception_outside_the_views_is_still_an_image(site: Site) -> None:
     answer = site.get(WEB)
     assert (answer.status_code, answer.content_type) == (200, SVG)
     assert title_of(answer.data) == "backup: unknown"
+    assert answer.headers["Cache-Control"].startswith("public, ")
+    for query in ("token=x", "a=%FF&%74oken=x"):
+        assert site.get(f"{WEB}?{query}").headers["Cache-Control"] == "private, max-age=15"
 
 
 class Unreadable:
@@ -368,9 +371,17 @@ class Unreadable:
 
 def test_a_request_that_cannot_be_read_is_still_answered_with_an_image(site: Site) -> None:
     # Without the middleware around Flask, which reads the path too.
-    with site.app.test_request_context(WEB, environ_overrides={"RAW_URI": Unreadable()}):
-        answer = site.app.full_dispatch_request()
+    for query, visibility in (("", "public"), ("?token=x", "private")):
+        with site.app.test_request_context(WEB + query, environ_overrides={"RAW_URI": Unreadable()}):
+            answer = site.app.full_dispatch_request()
+        assert (answer.status_code, answer.content_type) == (200, SVG)
+        assert answer.headers["Cache-Control"].startswith(f"{visibility}, max-age=")
+
+
+def test_a_query_that_is_not_utf_8_is_still_answered_with_an_image(site: Site) -> None:
+    answer = site.get(WEB, environ_overrides={"QUERY_STRING": "token=x&label=\xff"})
     assert (answer.status_code, answer.content_type) == (200, SVG)
+    assert answer.headers["Cache-Control"].startswith("private, max-age=")
     assert title_of(answer.data) == "backup: unknown"
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from badge.app import edge_around
 from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.subject_pattern import PathPattern, Selection
 from badge.web.badges.private_tokens import PrivateTokens
@@ -62,6 +63,13 @@ def test_a_crash_for_a_token_is_private_too() -> None:
     assert site.get(f"{WEB}.json?token={TOKEN}").status_code == 500
     clock.failures = 1
     assert site.get(f"{WEB}?token={TOKEN}").headers["Cache-Control"].startswith("private, max-age=")
+
+
+def test_an_overloaded_service_s_answer_for_a_token_is_private_too(site: Site) -> None:
+    edge = edge_around(site.app)
+    for path, visibility in ((WEB, "public"), (f"{WEB}?token={TOKEN}", "private")):
+        refused = edge._overloaded(path.encode()).answer.finished
+        assert dict(refused.headers)["Cache-Control"].startswith(f"{visibility}, max-age=5")
 
 
 @pytest.mark.parametrize("token", ["x", TOKEN[:-1], TOKEN.lower(), TOKENS.of(Subject.legacy("acme", "api")), "%FF", ""])

@@ -172,6 +172,12 @@ def test_metrics_are_open_from_anywhere_with_their_token(dashboards: Dashboards)
         assert dashboard.get("/metrics", Authorization=f"Bearer {token}").status_code == status
 
 
+def test_metrics_without_a_token_say_how_to_get_them(dashboards: Dashboards) -> None:
+    refused = dashboards().get("/metrics", Host="attacker.example")
+    detail = "Send the service's BADGE_METRICS_TOKEN as a bearer token; if it has none, set one."
+    assert (refused.json or {})["detail"] == detail
+
+
 # --- sessions ---
 
 
@@ -256,7 +262,10 @@ def test_without_a_signing_key_nobody_can_log_in_and_the_rest_still_works(
         client.set_cookie("badge", "of an earlier session")
         for path in ("/login", "/login?link=x", *(["/login/start"] if settings else [])):
             answer = client.get(path)
-            assert (answer.status_code, "data folder" in answer.text) == (503, True)
+            assert answer.status_code == 503
+            # Not "temporarily": somebody has to mend it.
+            assert "Login is unavailable" in answer.text
+            assert "The signing key in the data folder can&#39;t be used." in answer.text
         assert client.get("/dashboard").status_code == 303
         assert {client.get(path).status_code for path in ("/", "/badge/acme/web", "/livez")} == {200}
 

@@ -75,7 +75,7 @@ def test_a_list_that_was_not_read_to_its_end_is_not_downloaded(dashboards: Dashb
     with served(upstream) as url:
         answer = dashboards(BADGE_UPSTREAM_URL=url).get("/dashboard?format=csv")
     assert answer.status_code == 400
-    assert "A source has more repositories than this service can list." in answer.text
+    assert "this service can list, so there is no complete list to download." in answer.text
 
 
 def test_the_page_of_an_unknown_subject_says_that_it_may_be_private(dashboards: Dashboards) -> None:

@@ -15,7 +15,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{- /* The catalogue is an SQLite database in a volume, unless there is a PostgreSQL database. */ -}}
+{{- /* The catalogue is a SQLite database in a volume, unless there is a PostgreSQL database. */ -}}
 {{- define "badge.hasVolume" -}}
 {{- if and .Values.persistence.enabled (not .Values.postgresql.existingSecret) }}yes{{ end }}
 {{- end }}

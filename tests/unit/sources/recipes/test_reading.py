@@ -253,7 +253,10 @@ def test_age_is_computed_by_the_system_s_clock_and_converted_to_ours() -> None:
         ({"request": {"form": {"a": "1"}}}, 'needs method = "POST"'),
         ({"request": {"method": "POST", "json": {}, "form": {}}}, "json or form, not both"),
         ({"request": {"headers": {"X-A": "b\r\nX-C: d"}}}, "header names"),
-        ({"request": {"headers": {"X-Name": "{account}"}}}, "path, query, json or form"),
+        (
+            {"request": {"headers": {"X-Name": "{account}"}}},
+            "X-Name has a placeholder; use it in path, query, json or form",
+        ),
         ({"map": {"ok": "fine"}}, "Input should be"),
         ({"http": {"absent": [200]}}, "greater than or equal to 201"),
     ],
@@ -268,7 +271,7 @@ HEADERS_OF_SECRETS = "Authorization proxy-authorization COOKIE X-Api-Key X-APIKE
 
 @pytest.mark.parametrize("name", HEADERS_OF_SECRETS.split())
 def test_credentials_are_refused_in_a_recipe_s_headers(name: str) -> None:
-    with pytest.raises(ValidationError, match="put them into `auth`") as raised:
+    with pytest.raises(ValidationError, match=f"{name} holds credentials; put them into `auth`") as raised:
         Recipe.model_validate({**RUNS, "request": {"headers": {"X-Version": "1", name: "Bearer s3cret"}}})
     assert "s3cret" not in str(raised.value)
 
