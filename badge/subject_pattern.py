@@ -39,10 +39,9 @@ class Pattern:
         return scope is None or Pattern(self._of(scope)).matches(Subject(*self._literals(scope)))
 
     def matches_all_of(self, scope: SubjectScope | None, name: str | None = None) -> bool:
-        """Whether every subject in the scope matches or, if `name` is given, every one whose name matches this pattern.
+        """Whether every subject in the scope matches. If `name` is given, only subjects with such names count.
 
-        Patterns are compared as text, so the result is False for a `name` that is narrower than one of these patterns,
-        such as `web-*` for `w*`.
+        `name` is a pattern, too. Patterns are compared as text, so `w*` is not recognised as covering `web-*`.
         """
         covers_names = any(pattern in ("*", name) for pattern in self.alternatives.get("name", ["*"]))
         known = self._of(scope) if scope else {}
