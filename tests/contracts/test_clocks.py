@@ -134,7 +134,8 @@ def receive(hosts: list[Host], step: Step, earlier_starts: list[datetime]) -> No
     """Let a host receive the event, and check that its status is shown.
 
     There are two exceptions. An event is not shown if its run started before the run of an event that was received
-    earlier. And if a clock is far ahead, a success with times may be placed below an event without times; a failure never is.
+    earlier. And if a clock is far ahead, a success with times may be placed below an event without times; a failure
+    never is.
     """
     for each in hosts:
         each.now += step.after
