@@ -87,7 +87,7 @@ class Details:
         overdue_since = check.overdue_at if check and check.overdue_at and check.overdue_at <= now else None
         has_history = parts.takes_reports(subject)
         tokens = SubjectTokens.of(parts, subject)
-        token = tokens.shown(report, given_token)
+        token = tokens.shown(report, given_token, is_new=bool(created))
         is_private = report.exists and not report.is_public
         return show(
             "details.html",

@@ -53,14 +53,15 @@ class SubjectTokens:
         """Return the subject's tokens; without sessions there is no store, because forged forms can't be detected."""
         return cls(parts, subject, parts.token_store if parts.authentication.log_in is not None else None)
 
-    def shown(self, report: Report, given: str) -> str:
+    def shown(self, report: Report, given: str, *, is_new: bool) -> str:
         """Return the token for the snippets: the given one if it is valid, else a derived one unless there is a store.
 
         Returns an empty string for a public subject, or if there is neither.
         """
         if not report.exists or report.is_public:
             return ""
-        if given and self.parts.tokens.opens(self.subject, given, Deadline.after(DRAWN_WITHIN_SECONDS)):
+        # A new token is valid, and checking it would count as its first use.
+        if is_new or (given and self.parts.tokens.opens(self.subject, given, Deadline.after(DRAWN_WITHIN_SECONDS))):
             return given
         try:
             return "" if self.store else self.parts.tokens.of(self.subject)

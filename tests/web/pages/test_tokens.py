@@ -50,12 +50,16 @@ def test_a_token_is_created_shown_once_and_revoked(dashboard: Dashboard) -> None
     query = urlsplit(address_in(page)).query
     token = parse_qs(query)["token"][0]
     assert token.startswith("bst_")
+    assert dashboard.parts.catalogue is not None
+    assert dashboard.parts.catalogue.token_uses.wait(30)
+    assert dashboard.parts.catalogue.tokens.list()[0].last_used_on is None
     assert "; never used" in text(page, ".tokens li")
     assert f"Created the token “{name}”" in page.get_text()
     assert shown_to_readers(dashboard, query) == 200
     # Other choices keep the token; a page that is opened without it does not show it again.
     restyled = dashboard.soup(f"{PAGE}?dialog=open&style=plastic&token={token}")
     assert parse_qs(urlsplit(address_in(restyled)).query) == {"token": [token], "style": ["plastic"]}
+    assert dashboard.parts.catalogue.token_uses.wait(30)
     later = dashboard.soup(f"{PAGE}?dialog=open")
     assert token not in str(later)
     assert name in one(later, ".tokens ul").get_text()
