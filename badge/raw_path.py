@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 BADGE_ROOT = "/badge/"
 SUMMARY = "/summary"
@@ -31,6 +31,11 @@ def raw_path(environ: Mapping[str, Any]) -> str:
     """
     target = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
     return raw_path_of(target) or _encoded_path(environ)
+
+
+def has_token(query: str) -> bool:
+    """Whether the query has a parameter `token`, as Flask reads it, but without raising if it is not UTF-8."""
+    return any(name == "token" for name, _ in parse_qsl(query, keep_blank_values=True))
 
 
 def raw_target(environ: Mapping[str, Any]) -> str:

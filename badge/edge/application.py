@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import parse_qsl
 
 from badge.edge.cache import EdgeCache, EdgeCacheLimits, Message, Servable
 from badge.edge.pool import Pool, PoolFull
@@ -18,7 +17,7 @@ from badge.edge.wsgi import HeldBodies, Receive, Scope, TooMuchHeld, call, envir
 from badge.events import AnswerCrashed, RequestRefused
 from badge.finished import FINISHED, MAY_COUNT, FinishedAnswer, ServedBy, WholeResponse
 from badge.ports import Events
-from badge.raw_path import Audience, audience_of, raw_path_of, without_prefix
+from badge.raw_path import Audience, audience_of, has_token, raw_path_of, without_prefix
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -138,7 +137,7 @@ class Edge:
 
     async def _badge(self, target: bytes, query: bytes) -> Servable:
         """Return the answer to a badge request; requests for the same target share a flight, except with a token."""
-        if _has_token(query):
+        if has_token(query.decode("latin-1")):
             landing, is_own = await self._fly(target), True
         else:
             landing, is_own = await self._share(target)
@@ -250,8 +249,3 @@ def _condition(headers: HeaderPairs) -> bytes | None:
         if name == b"if-none-match":
             return value
     return None
-
-
-def _has_token(query: bytes) -> bool:
-    """Whether the query has a parameter `token`, as Flask reads it."""
-    return any(name == "token" for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import Headers
@@ -24,7 +23,7 @@ from badge.events import AnswerCrashed, BadgeServed
 from badge.finished import FINISHED, MAY_COUNT, FinishedAnswer
 from badge.listing import SummaryQuery
 from badge.ports import Clock, Events
-from badge.raw_path import BADGE_ROOT, SUMMARY, is_badge_path
+from badge.raw_path import BADGE_ROOT, SUMMARY, has_token, is_badge_path
 from badge.resolving.resolver import Resolver
 from badge.telemetry.metrics import Metrics
 from badge.web.badges.answer import DRAWN_WITHIN_SECONDS, Answer, AnswerKind, answer, fault_answer, summary_answer
@@ -32,7 +31,7 @@ from badge.web.badges.http_cache import COMMON_HEADERS
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.recent_runs import RecentRuns
-from badge.web.badges.request import TOKEN, BadgeRequest, Format, read_badge_request
+from badge.web.badges.request import BadgeRequest, Format, read_badge_request
 from badge.web.badges.summaries import Summaries
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.prefix import OutsidePrefix
@@ -97,12 +96,13 @@ def show_badge(parts: BadgeParts) -> Response:
     began = time.perf_counter()
     if request.method == "OPTIONS":
         return Response(status=204, headers=PREFLIGHT_HEADERS)
-    wanted = _plain_request(parts, has_token=_has_token(request.environ))
+    wanted = None
     try:
         wanted = read_badge_request(request.environ, request.args, parts.default_label)
         made = _resolved(parts, wanted)
     except Exception as error:  # noqa: BLE001 - any error becomes an answer and a log line
         parts.events.emit(AnswerCrashed("badge", error))
+        wanted = wanted or _plain_request(parts, has_token=has_token(request.environ.get("QUERY_STRING", "")))
         made = fault_answer(wanted, AnswerKind.CRASHED, parts.clock(), parts.pictures)
     _leave_for_edge(parts, request.environ, wanted, made, time.perf_counter() - began)
     return _response(made)
@@ -166,11 +166,6 @@ def _plain_request(parts: BadgeParts, *, has_token: bool) -> BadgeRequest:
     return BadgeRequest(subject=None, format=Format.SVG, look=look, is_strict=False, token=token)
 
 
-def _has_token(environ: WSGIEnvironment) -> bool:
-    # Not by `request.args`, which raises if the query is not UTF-8.
-    return any(name == TOKEN for name, _ in parse_qsl(str(environ.get("QUERY_STRING", ""))))
-
-
 def _response(made: Answer) -> Response:
     headers = Headers(list(made.headers.items()))
     # Preconditions apply only to answers that would be 200 (RFC 9110, section 13.2.1).
@@ -187,8 +182,7 @@ class ImageWhateverHappens:
         self._application = application
         self._parts = parts
         # Drawn in advance, in case drawing itself fails.
-        self._last_resort = self._last_resort_for(has_token=False)
-        self._private_last_resort = self._last_resort_for(has_token=True)
+        self._last_resorts = {has_token: self._last_resort(has_token=has_token) for has_token in (False, True)}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on; if that raises, answer with the image drawn in advance."""
@@ -201,16 +195,14 @@ class ImageWhateverHappens:
             self._parts.events.emit(AnswerCrashed("application", error))
             if not is_badge_path(environ):
                 raise
-            has_token = _has_token(environ)
-            wanted = _plain_request(self._parts, has_token=has_token)
-            made = self._private_last_resort if has_token else self._last_resort
+            wanted, made = self._last_resorts[has_token(environ.get("QUERY_STRING", ""))]
             _leave_for_edge(self._parts, environ, wanted, made, 0.0)
             start_response("200 OK", list(made.headers.items()))
             return [made.body] if environ.get("REQUEST_METHOD") != "HEAD" else []
 
-    def _last_resort_for(self, *, has_token: bool) -> Answer:
+    def _last_resort(self, *, has_token: bool) -> tuple[BadgeRequest, Answer]:
         wanted = _plain_request(self._parts, has_token=has_token)
-        return fault_answer(wanted, AnswerKind.CRASHED, self._parts.clock(), self._parts.pictures)
+        return wanted, fault_answer(wanted, AnswerKind.CRASHED, self._parts.clock(), self._parts.pictures)
 
 
 def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response:
