@@ -9,11 +9,11 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
+import requests
 
 from badge.cache.embedded.server import answers, socket_path
 from badge.catalogue.in_use import CatalogueInUse, alone
@@ -62,14 +62,15 @@ class Reloadable:
 
     def state(self) -> tuple[str, float]:
         """Return the configuration's state on /readyz, and the metric."""
-        answers: list[dict[str, Any]] = []
+        answers: list[requests.Response] = []
 
         def is_answered_by_a_new_worker() -> bool:
-            answers.append(self.service.get("/readyz").json())
-            return bool(answers[-1]["status"] != "draining")
+            answers.append(self.service.get("/readyz"))
+            return answers[-1].text != '{"status":"draining"}\n'
 
         assert eventually(is_answered_by_a_new_worker, 20)
-        checks = answers[-1]["checks"]
+        assert answers[-1].status_code == 200
+        checks = answers[-1].json()["checks"]
         assert checks.keys() == {"cache", "catalogue", "source", "png", "configuration"}
         return checks["configuration"], self.service.series()[CURRENT]
 
